@@ -1,0 +1,1 @@
+"""The listeners, one in each network, and what all of them share."""

@@ -1,0 +1,1 @@
+"""From a callback to a file that HumHub has stored."""

@@ -1,0 +1,1 @@
+"""How bytes move: connections to upstreams, streamed bodies, websockets."""

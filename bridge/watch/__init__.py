@@ -1,0 +1,1 @@
+"""What the bridge tells its admin: one log line a request, metrics."""

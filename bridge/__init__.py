@@ -1,1 +1,1 @@
-"""HumHub ONLYOFFICE Bridge: one gateway between browsers, HumHub and ONLYOFFICE Docs in networks that cannot see each other."""
+"""One gateway between browsers, HumHub and ONLYOFFICE Docs, in networks that cannot see each other."""

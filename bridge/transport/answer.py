@@ -1,0 +1,100 @@
+"""What an upstream answers: a head, and a body that is read as it comes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from bridge.protocol.errors import BadAnswerError
+from bridge.transport.faults import FAULTS, fault
+
+if TYPE_CHECKING:
+    import aiohttp
+    from multidict import CIMultiDictProxy
+
+__all__ = ["Answer", "Refusal"]
+
+_BODILESS: Final = frozenset({204, 304})
+
+
+class Answer:
+    """An upstream's answer: its head, and a body that is read once, as it comes.
+
+    ``content_length`` is what the head promises; ``has_body`` is false for HEAD, 204 and 304, whatever they promise.
+    The body is as it came over the wire: no content coding is undone.
+    """
+
+    __slots__ = ("_content", "_idle", "_upstream", "content_length", "has_body", "headers", "reason", "status")
+
+    def __init__(self, response: aiohttp.ClientResponse, *, upstream: str, idle: float) -> None:
+        self.status: int = response.status
+        self.reason: str = response.reason or ""
+        self.headers: CIMultiDictProxy[str] = response.headers
+        self.content_length: int | None = response.content_length
+        self.has_body: bool = response.method != "HEAD" and response.status not in _BODILESS
+        self._content = response.content
+        self._upstream = upstream
+        self._idle = idle
+
+    @property
+    def body(self) -> AsyncIterator[bytes]:
+        """Iterate over what is left of the body; chunks are as they came, seldom over 64 KiB.
+
+        Raises:
+            CutError: it ended before its promised end.
+            UpstreamTimeoutError: no byte came for the idle limit.
+        """
+        return _Chunks(self)
+
+    async def chunk(self) -> bytes:
+        """Give the next chunk, or nothing at the body's end; raises as ``body`` does."""
+        try:
+            async with asyncio.timeout(self._idle):
+                return await self._content.readany()
+        except FAULTS as error:
+            raise fault(error, self._upstream) from error
+
+    async def read(self, limit: int) -> bytes:
+        """Read the whole body, of at most ``limit`` bytes.
+
+        Raises:
+            BadAnswerError: it is longer; the rest is not read.
+        """
+        if self.has_body and (self.content_length or 0) > limit:
+            raise self._too_long(limit)
+        whole = bytearray()
+        while chunk := await self.chunk():
+            whole += chunk
+            if len(whole) > limit:
+                raise self._too_long(limit)
+        return bytes(whole)
+
+    def _too_long(self, limit: int) -> BadAnswerError:
+        what = f"the answer is longer than {limit} bytes"
+        return BadAnswerError("The server behind the bridge answered too much.", upstream=self._upstream, what=what)
+
+
+class _Chunks(AsyncIterator[bytes]):
+    """The iterator over an answer's body: no generator, so that an abandoned one leaves nothing to close."""
+
+    __slots__ = ("_answer",)
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+
+    async def __anext__(self) -> bytes:
+        if chunk := await self._answer.chunk():
+            return chunk
+        raise StopAsyncIteration
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An upstream's plain HTTP answer to a websocket handshake; ``body`` holds at most 64 KiB of its beginning."""
+
+    status: int
+    reason: str
+    headers: CIMultiDictProxy[str]
+    body: bytes

@@ -1,0 +1,303 @@
+"""An Upstream is the client of one configured server: it sends a request there and yields the answer's stream.
+
+Theory of operation. ``async with upstream.request(…) as answer`` owns one exchange: the connection, the task that
+writes the request's body and every time limit end with the block. Leaving it before the answer's end closes the
+connection, which is how a client that left ends the upstream's work. The limits, in seconds:
+
+- *connect*: from the call to an open connection, waiting for a free one of the pool included;
+- *first byte*: from the request's last byte to the answer's head;
+- *idle*: between two chunks that the upstream takes or gives; the other party's slowness isn't counted;
+- *deadline*: of the whole block, whatever it does; None is no limit.
+
+An idempotent request that a kept-alive connection swallows is sent again once, by the library (``GET``, ``HEAD``,
+``OPTIONS``, ``PUT``, ``DELETE``, unless its body was a stream that has begun); a ``POST`` never is.
+
+What stands here is the library's client session. Handlers see only ``Upstream``, ``Answer`` and ``Body``, so that a
+faster client can take its place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import aiohttp
+from multidict import CIMultiDict
+from yarl import URL
+
+from bridge.protocol.errors import BadAnswerError, BadRequestError, UpstreamTimeoutError
+from bridge.protocol.headers import HOST, parse_host
+from bridge.transport.answer import Answer, Refusal
+from bridge.transport.body import Body, Outgoing, Timeouts
+from bridge.transport.faults import FAULTS, fault
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, AsyncIterator
+    from ssl import SSLContext
+    from types import TracebackType
+
+    from multidict import MultiMapping
+
+__all__ = ["Answer", "Body", "Refusal", "Timeouts", "Upstream"]
+
+_CHUNK: Final = 64 * 1024
+# The library's 8190 bytes are less than a header may take with Docs' tokens and HumHub's cookies.
+_HEAD: Final = 64 * 1024
+_CLOSING: Final = 4.0  # how long a closed websocket waits for the other's close frame
+_SMALL: Final = 64 * 1024  # what is kept of the body of a refused handshake
+# Node's servers close an idle connection after 5 s, and so do Apache's: below that a POST rarely meets a dead one.
+_KEEP_ALIVE: Final = 4.0
+_NEVER_ADDED: Final = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+_OURS: Final = ("Connection", "Content-Length", "Expect", "Keep-Alive", "Transfer-Encoding", "Upgrade")
+_TARGET: Final = re.compile(r"/[!-~]*")
+_SWITCHING: Final = 101
+
+
+class Upstream:
+    """The client of one configured server; enter it before use, leave it to close its connections.
+
+    Args:
+        url: The server's address. A path of it comes before every target.
+        name: The configured name, for errors and logs.
+        host: The Host to send where a request brings none, and the name that a certificate must have.
+        ssl: How to speak TLS; None is the system's idea.
+        source_address: The local address to call from.
+        connections: How many at once; a call that finds none free waits. Websockets are not counted.
+        timeouts: For calls that bring none.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        name: str,
+        host: str | None = None,
+        ssl: SSLContext | None = None,
+        source_address: str | None = None,
+        connections: int = 100,
+        timeouts: Timeouts | None = None,
+    ) -> None:
+        base = URL(url, encoded=True)
+        if base.scheme not in ("http", "https") or not base.raw_host:
+            raise ValueError(f"{url!r} is no http address")
+        self.name = name
+        self.timeouts = timeouts or Timeouts()
+        self._base = f"{base.origin()}{base.raw_path.rstrip('/')}"
+        self._host = host
+        self._tls: dict[str, Any] = {}
+        if base.scheme == "https":
+            self._tls = {"ssl": ssl or True, "server_hostname": parse_host(host)[0] if host else None}
+        self._local = (source_address, 0) if source_address else None
+        self._connections = connections
+        self._session: aiohttp.ClientSession | None = None
+        self._dialler: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = self._open(limit=self._connections)
+        self._dialler = self._open(limit=0, middlewares=(_keep_refusal,))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for session in (self._session, self._dialler):
+            if session is not None:
+                await session.close()
+        self._session = self._dialler = None
+
+    def _open(self, *, limit: int, **options: Any) -> aiohttp.ClientSession:
+        connect = self.timeouts.connect
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=limit, local_addr=self._local, keepalive_timeout=_KEEP_ALIVE),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            trust_env=False,
+            skip_auto_headers=_NEVER_ADDED,
+            timeout=aiohttp.ClientTimeout(total=None, connect=connect, sock_connect=connect),
+            read_bufsize=_CHUNK,
+            max_line_size=_HEAD,
+            max_field_size=_HEAD,
+            **options,
+        )
+
+    def _url(self, target: str) -> URL:
+        if not _TARGET.fullmatch(target):
+            raise BadRequestError("The request's target is not a path.", target=target[:200])
+        return URL(self._base + target, encoded=True)
+
+    def _headers(self, headers: MultiMapping[str] | None) -> CIMultiDict[str]:
+        outbound = CIMultiDict(headers or ())
+        for name in _OURS:
+            outbound.popall(name, None)
+        if self._host is not None:
+            outbound.setdefault(HOST, self._host)
+        return outbound
+
+    @asynccontextmanager
+    async def request(
+        self,
+        method: str,
+        target: str,
+        *,
+        headers: MultiMapping[str] | None = None,
+        body: bytes | AsyncIterable[bytes] | None = None,
+        timeouts: Timeouts | None = None,
+        deadline: float | None = None,
+    ) -> AsyncIterator[Answer]:
+        """Send one request and yield its answer, whose body is then read inside the block.
+
+        ``target`` is path and query, raw: it goes out as it is, but for an empty query's ``?``. Framing headers are set
+        from the body: a ``Body`` with a length and bytes go under their length, other iterables chunked. What the body
+        itself raises comes out as it is.
+
+        Raises:
+            UnreachableError, UpstreamTimeoutError, CutError, BadAnswerError: see ``protocol/errors.py``.
+            BadRequestError: a target or header that can't be sent, a body that isn't as long as it promised.
+        """
+        timeouts = timeouts or self.timeouts
+        async with _within(deadline, self.name):
+            response = await self._send(method, self._url(target), self._headers(headers), body, timeouts)
+            try:
+                if response.status == _SWITCHING:
+                    raise BadAnswerError("The server behind the bridge switched protocols.", upstream=self.name)
+                yield Answer(response, upstream=self.name, idle=timeouts.idle)
+            finally:
+                await _finish(response)
+
+    async def _send(
+        self,
+        method: str,
+        url: URL,
+        headers: CIMultiDict[str],
+        body: bytes | AsyncIterable[bytes] | None,
+        timeouts: Timeouts,
+    ) -> aiohttp.ClientResponse:
+        if self._session is None:
+            raise RuntimeError(f"the upstream {self.name} is not open")
+        outgoing: Outgoing | None = None
+        if body is not None and not isinstance(body, bytes):
+            length = body.length if isinstance(body, Body) else None
+            outgoing = Outgoing(body, length, timeouts)
+            if length is not None:
+                headers["Content-Length"] = str(length)
+        dial = aiohttp.ClientTimeout(total=None, connect=timeouts.connect, sock_connect=timeouts.connect)
+        try:
+            async with asyncio.timeout(timeouts.connect + timeouts.first_byte) as timer:
+                if outgoing is not None:
+                    outgoing.timer = timer
+                try:
+                    return await self._session.request(
+                        method,
+                        url,
+                        headers=headers,
+                        data=body if outgoing is None else outgoing,
+                        allow_redirects=False,
+                        timeout=dial,
+                        **self._tls,
+                    )
+                finally:
+                    if outgoing is not None:
+                        outgoing.timer = None
+        except FAULTS as error:
+            if outgoing is not None and outgoing.error is not None:
+                raise outgoing.error from None
+            raise fault(error, self.name) from error
+        except ValueError as error:
+            raise BadRequestError("A header of the request can't be sent.", upstream=self.name) from error
+
+    @asynccontextmanager
+    async def websocket(
+        self,
+        target: str,
+        *,
+        headers: MultiMapping[str] | None = None,
+        protocols: tuple[str, ...] = (),
+        max_message: int,
+    ) -> AsyncIterator[aiohttp.ClientWebSocketResponse[bool] | Refusal]:
+        """Dial a websocket and yield it, or the upstream's refusal; closed when the block is left.
+
+        Texts arrive as bytes, unverified, so that they needn't be decoded to be passed on. Extensions are not offered.
+        ``max_message`` is in bytes.
+
+        Raises:
+            UnreachableError, UpstreamTimeoutError, CutError, BadAnswerError: as ``request`` does.
+        """
+        outbound = self._headers(headers)
+        for name in [name for name in outbound if name.lower().startswith("sec-websocket-")]:
+            outbound.popall(name, None)
+        dialled = await self._dial(self._url(target), outbound, protocols, max_message)
+        if isinstance(dialled, Refusal):
+            yield dialled
+            return
+        async with dialled:
+            yield dialled
+
+    async def _dial(
+        self, url: URL, headers: CIMultiDict[str], protocols: tuple[str, ...], max_message: int
+    ) -> aiohttp.ClientWebSocketResponse[bool] | Refusal:
+        if self._dialler is None:
+            raise RuntimeError(f"the upstream {self.name} is not open")
+        try:
+            async with asyncio.timeout(self.timeouts.connect + self.timeouts.first_byte):
+                socket: aiohttp.ClientWebSocketResponse[bool] = await self._dialler.ws_connect(
+                    url,
+                    headers=headers,
+                    protocols=protocols,
+                    timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSING),
+                    autoclose=False,
+                    max_msg_size=max_message,
+                    decode_text=False,
+                    **self._tls,
+                )
+        except _RefusedHandshake as refused:
+            return refused.refusal
+        except FAULTS as error:
+            raise fault(error, self.name) from error
+        return socket
+
+
+class _RefusedHandshake(Exception):  # noqa: N818 an answer, carried past the library's own check of the handshake
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.status)
+        self.refusal = refusal
+
+
+async def _keep_refusal(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Carry a refused handshake's answer out, which the library would drop together with its body."""
+    response = await handler(request)
+    if response.status == _SWITCHING:
+        return response
+    body = bytearray()
+    try:
+        while len(body) < _SMALL and (chunk := await response.content.readany()):
+            body += chunk
+    finally:
+        response.close()
+    raise _RefusedHandshake(Refusal(response.status, response.reason or "", response.headers, bytes(body[:_SMALL])))
+
+
+async def _finish(response: aiohttp.ClientResponse) -> None:
+    """Give the connection back if the answer was read to its end, close it else, and end the body's writer."""
+    if response.content.at_eof():
+        response.release()
+    else:
+        response.close()
+    # A writer that failed after the answer came: the answer counts.
+    with suppress(aiohttp.ClientError, OSError):
+        await response.wait_for_close()
+
+
+@asynccontextmanager
+async def _within(deadline: float | None, upstream: str) -> AsyncIterator[None]:
+    """Bound a whole exchange."""
+    scope = asyncio.timeout(deadline)
+    try:
+        async with scope:
+            yield
+    except TimeoutError as error:
+        if not scope.expired():
+            raise
+        what = f"not finished within {deadline} s"
+        raise UpstreamTimeoutError("The server behind the bridge is too slow.", upstream=upstream, what=what) from error

@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
+
+import aiohttp
 
 from bridge.protocol.errors import BadAnswerError
 from bridge.transport.faults import FAULTS, fault
 
 if TYPE_CHECKING:
-    import aiohttp
+    from aiohttp.client_proto import ResponseHandler
+    from aiohttp.connector import Connection
     from multidict import CIMultiDictProxy
 
-__all__ = ["Answer", "Refusal"]
+__all__ = ["Answer", "Refusal", "WiredResponse"]
 
 _BODILESS: Final = frozenset({204, 304})
+
+
+class WiredResponse(aiohttp.ClientResponse):
+    """A response that remembers its connection's protocol, which alone knows how the connection ended."""
+
+    wire: ResponseHandler | None = None
+
+    async def start(self, connection: Connection) -> Self:
+        """Wait for the head."""
+        self.wire = connection.protocol
+        await super().start(connection)
+        return self
 
 
 class Answer:
@@ -26,15 +42,28 @@ class Answer:
     The body is as it came over the wire: no content coding is undone.
     """
 
-    __slots__ = ("_content", "_idle", "_upstream", "content_length", "has_body", "headers", "reason", "status")
+    __slots__ = (
+        "_ahead",
+        "_content",
+        "_idle",
+        "_upstream",
+        "_wire",
+        "content_length",
+        "has_body",
+        "headers",
+        "reason",
+        "status",
+    )
 
-    def __init__(self, response: aiohttp.ClientResponse, *, upstream: str, idle: float) -> None:
+    def __init__(self, response: WiredResponse, *, upstream: str, idle: float) -> None:
         self.status: int = response.status
         self.reason: str = response.reason or ""
         self.headers: CIMultiDictProxy[str] = response.headers
         self.content_length: int | None = response.content_length
         self.has_body: bool = response.method != "HEAD" and response.status not in _BODILESS
         self._content = response.content
+        self._wire = response.wire
+        self._ahead: deque[bytes] = deque()
         self._upstream = upstream
         self._idle = idle
 
@@ -50,11 +79,24 @@ class Answer:
 
     async def chunk(self) -> bytes:
         """Give the next chunk, or nothing at the body's end; raises as ``body`` does."""
+        if self._ahead:
+            return self._ahead.popleft()
         try:
             async with asyncio.timeout(self._idle):
-                return await self._content.readany()
+                chunk = await self._content.readany()
         except FAULTS as error:
             raise fault(error, self._upstream) from error
+        if not chunk:
+            self._check_end()
+        return chunk
+
+    def _check_end(self) -> None:
+        """Tell a reset from a close, where only the connection's end ends the body: to the library both are the end."""
+        if not self.has_body or self.content_length is not None or "Transfer-Encoding" in self.headers:
+            return
+        lost = self._wire.exception() if self._wire is not None else None
+        if isinstance(lost, aiohttp.ClientOSError):
+            raise fault(lost, self._upstream) from lost
 
     async def read(self, limit: int) -> bytes:
         """Read the whole body, of at most ``limit`` bytes.
@@ -70,6 +112,20 @@ class Answer:
             if len(whole) > limit:
                 raise self._too_long(limit)
         return bytes(whole)
+
+    async def read_within(self, limit: int) -> bytes | None:
+        """Read the whole body if it has at most ``limit`` bytes; None if it has more, and all of it can be streamed."""
+        if self.has_body and (self.content_length or 0) > limit:
+            return None
+        chunks: list[bytes] = []
+        size = 0
+        while size <= limit and (chunk := await self.chunk()):
+            chunks.append(chunk)
+            size += len(chunk)
+        if size <= limit:
+            return b"".join(chunks)
+        self._ahead.extend(chunks)
+        return None
 
     def _too_long(self, limit: int) -> BadAnswerError:
         what = f"the answer is longer than {limit} bytes"

@@ -29,7 +29,7 @@ from yarl import URL
 
 from bridge.protocol.errors import BadAnswerError, BadRequestError, UpstreamTimeoutError
 from bridge.protocol.headers import HOST, parse_host
-from bridge.transport.answer import Answer, Refusal
+from bridge.transport.answer import Answer, Refusal, WiredResponse
 from bridge.transport.body import Body, Outgoing, Timeouts
 from bridge.transport.faults import FAULTS, fault
 
@@ -112,6 +112,7 @@ class Upstream:
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=limit, local_addr=self._local, keepalive_timeout=_KEEP_ALIVE),
             cookie_jar=aiohttp.DummyCookieJar(),
+            response_class=WiredResponse,
             auto_decompress=False,
             trust_env=False,
             skip_auto_headers=_NEVER_ADDED,
@@ -128,7 +129,11 @@ class Upstream:
         return URL(self._base + target, encoded=True)
 
     def _headers(self, headers: MultiMapping[str] | None) -> CIMultiDict[str]:
-        outbound = CIMultiDict(headers or ())
+        # Of a name that comes in two spellings the library would keep the last alone.
+        spelled: dict[str, str] = {}
+        outbound: CIMultiDict[str] = CIMultiDict()
+        for name, value in headers.items() if headers is not None else ():
+            outbound.add(spelled.setdefault(name.lower(), name), value)
         for name in _OURS:
             outbound.popall(name, None)
         if self._host is not None:
@@ -173,7 +178,7 @@ class Upstream:
         headers: CIMultiDict[str],
         body: bytes | AsyncIterable[bytes] | None,
         timeouts: Timeouts,
-    ) -> aiohttp.ClientResponse:
+    ) -> WiredResponse:
         if self._session is None:
             raise RuntimeError(f"the upstream {self.name} is not open")
         outgoing: Outgoing | None = None
@@ -188,7 +193,7 @@ class Upstream:
                 if outgoing is not None:
                     outgoing.timer = timer
                 try:
-                    return await self._session.request(
+                    return await self._session.request(  # type: ignore[return-value] # see response_class
                         method,
                         url,
                         headers=headers,

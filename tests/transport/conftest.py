@@ -76,13 +76,13 @@ class Stage:
         options.setdefault("timeouts", Timeouts(connect=2, first_byte=2, idle=2))
         return await self._stack.enter_async_context(Upstream(url, name="origin", **options))  # type: ignore[arg-type]
 
-    async def relay(self, url: str, *, limit: int = 1 << 40, **options: object) -> str:
+    async def relay(self, url: str, *, limit: int = 1 << 40, idle: float = 60, **options: object) -> str:
         """Serve a relay to ``url``; what its handler raises is kept in ``seen``."""
         upstream = await self.upstream(url, **options)
 
         async def handler(request: web.Request) -> web.StreamResponse:
             try:
-                body = request_body(request, limit)
+                body = request_body(request, limit, idle=idle)
                 target = request.raw_path
                 headers = forwardable(request.headers)
                 async with upstream.request(request.method, target, headers=headers, body=body) as answer:

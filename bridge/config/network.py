@@ -1,0 +1,114 @@
+"""How the bridge is called and how it calls: the legs and the upstreams of bridge.yaml, as frozen values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, ConfigDict, PlainValidator, with_config
+from yarl import URL
+
+from bridge.config import addresses, scalars
+from bridge.config.addresses import Listen, Network
+from bridge.protocol.secret import Secret
+
+__all__ = ["AdminLegConfig", "ClientCertConfig", "LegConfig", "Legs", "TlsConfig", "Upstream", "UpstreamConfig"]
+
+_Address = Annotated[URL, PlainValidator(addresses.parse_url)]
+_Count = Annotated[int, PlainValidator(scalars.parse_count)]
+_Duration = Annotated[float, PlainValidator(scalars.parse_duration)]
+_File = Annotated[Path, PlainValidator(scalars.parse_readable)]
+_Host = Annotated[str, PlainValidator(addresses.parse_host_name)]
+_Listen = Annotated[Listen, PlainValidator(addresses.parse_listen)]
+_Network = Annotated[Network, PlainValidator(addresses.parse_network)]
+_Secret = Annotated[Secret, PlainValidator(scalars.parse_secret)]
+_Source = Annotated[str, PlainValidator(addresses.parse_source_address)]
+
+_strict = with_config(ConfigDict(extra="forbid"))
+_ADMIN = Listen("127.0.0.1", 8083)
+
+
+@_strict
+@dataclass(frozen=True, slots=True)
+class TlsConfig:
+    """The certificate of a leg; with ``client_ca``, clients need one of that authority."""
+
+    cert: _File
+    key: _File
+    client_ca: _File | None = None
+
+
+@_strict
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdminLegConfig:
+    """The admin leg. ``token`` is what callers bring as a bearer token."""
+
+    listen: _Listen = _ADMIN
+    token: _Secret | None = None
+    tls: TlsConfig | None = None
+    allow: tuple[_Network, ...] = ()
+    trust_forwarded_from: tuple[_Network, ...] = ()
+
+
+@_strict
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegConfig:
+    """A leg. ``url`` is the base that its clients see; without ``allow`` every address may call."""
+
+    listen: _Listen
+    url: _Address
+    tls: TlsConfig | None = None
+    allow: tuple[_Network, ...] = ()
+    trust_forwarded_from: tuple[_Network, ...] = ()
+
+
+@_strict
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Legs:
+    """The four legs."""
+
+    browser: LegConfig
+    docs: LegConfig
+    humhub: LegConfig
+    admin: AdminLegConfig = field(default_factory=AdminLegConfig)
+
+
+@_strict
+@dataclass(frozen=True, slots=True)
+class ClientCertConfig:
+    """The certificate that the bridge shows to an upstream; without ``key``, its file holds the key too."""
+
+    cert: _File
+    key: _File | None = None
+
+
+def _certificate(value: Any) -> Any:
+    return {"cert": value} if isinstance(value, str) else value
+
+
+@_strict
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamConfig:
+    """How to call a server.
+
+    ``host`` is the Host to send where the request brings none; ``ca`` verifies the server's certificate instead of the
+    system's authorities; ``connect``, ``first_byte`` and ``idle`` are seconds.
+    """
+
+    url: _Address
+    host: _Host | None = None
+    ca: _File | None = None
+    client_cert: Annotated[ClientCertConfig, BeforeValidator(_certificate)] | None = None
+    source_address: _Source | None = None
+    connections: _Count = 100
+    connect: _Duration = 10.0
+    first_byte: _Duration = 60.0
+    idle: _Duration = 60.0
+
+
+def _upstream(value: Any) -> Any:
+    return value if isinstance(value, dict) else {"url": value}
+
+
+Upstream = Annotated[UpstreamConfig, BeforeValidator(_upstream)]

@@ -1,0 +1,147 @@
+"""URLs that cross the boundaries: recognised by their route, whatever host they carry, and put together anew.
+
+Where a call goes is configuration. Of a URL inside a message only its path and query are used, only if they are one of
+the few routes named here, and only on the site or node that is configured. Raw text stays raw: a target keeps its
+percent-encoding from one side to the other, since signatures and secure links are made over it.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from bridge.protocol.errors import BadRequestError, RefusedError
+from bridge.protocol.paths import normalise
+
+__all__ = [
+    "VERSION",
+    "Backend",
+    "BackendTarget",
+    "api_script",
+    "backend_target",
+    "docs_file",
+    "names_backend",
+    "split",
+    "with_shard",
+]
+
+
+class Backend(enum.StrEnum):
+    """The module's routes for ONLYOFFICE Docs, as HumHub's router names them."""
+
+    DOWNLOAD = "onlyoffice/backend/download"
+    EMPTY = "onlyoffice/backend/empty-file"
+    TRACK = "onlyoffice/backend/track"
+
+
+@dataclass(frozen=True, slots=True)
+class BackendTarget:
+    """One of the backend routes as it goes on the wire: ``target`` is path and query, raw, base path included."""
+
+    route: Backend
+    target: str
+    doc: str
+
+
+# Docs' static files and API carry an optional version: /9.0.4-5f1e…/web-apps/…
+VERSION = r"(?:/\d+(?:\.\d+)*-[0-9A-Za-z]+)?"
+_API = re.compile(r"/web-apps/apps/api/documents/api\.js")
+_SHARD = re.compile(r"(?:(?<=&)|^)shard[kK]ey=[^&]*")
+_FILE = re.compile(rf"{VERSION}/cache/files/[^?#]+")
+
+
+def split(url: str) -> SplitResult:
+    """Take an absolute http(s) URL, or a path with its query, apart without changing a byte of it.
+
+    Raises:
+        BadRequestError: it is neither.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise BadRequestError("A URL in the message is malformed.", url=url[:200]) from error
+    if parts.scheme not in ("http", "https", "") or bool(parts.scheme) != bool(parts.netloc):
+        raise BadRequestError("A URL in the message is no http address.", url=url[:200])
+    # urlsplit drops tabs and line ends from what it returns; a URL that has them is two URLs to two readers.
+    if any(ord(sign) <= ord(" ") for sign in url):
+        raise BadRequestError("A URL in the message holds white space.", url=url[:200])
+    return parts
+
+
+def backend_target(path: str, query: str, *, base_path: str) -> BackendTarget | None:
+    """Recognise one of the backend routes under ``base_path``, pretty or as ``index.php?r=…``; None for anything else.
+
+    Args:
+        path: raw path, in normal form.
+        query: raw query without its question mark.
+        base_path: the site's, without a trailing slash.
+
+    Raises:
+        RefusedError: the route is there and the ``doc`` isn't there exactly once.
+    """
+    if not path.startswith(base_path + "/"):
+        return None
+    inner = path[len(base_path) :]
+    pairs = parse_qsl(query, keep_blank_values=True)
+    if inner in ("/index.php", "/"):
+        routes = [value for name, value in pairs if name == "r"]
+        name = routes[0].strip("/") if len(routes) == 1 else ""
+    else:
+        name = inner.strip("/")
+    if name not in (route.value for route in Backend):
+        return None
+    docs = [value for key, value in pairs if key == "doc"]
+    # PHP takes the last of several: one that is checked here and another that HumHub obeys is how rules are bypassed.
+    if len(docs) != 1 or any(_php_name(key) in ("r", "doc") and key not in ("r", "doc") for key, _ in pairs):
+        raise RefusedError("The link must name exactly one document.", path=path)
+    return BackendTarget(Backend(name), f"{path}?{query}", docs[0])
+
+
+def names_backend(path: str, query: str) -> bool:
+    """Say whether a browser's request would reach one of the module's backend routes, in any spelling HumHub takes.
+
+    HumHub finds a route in the path (also behind ``index.php/`` or a space's prefix) and in ``r``, without regard to
+    case or surplus slashes; PHP decodes parameter names and takes the last of several.
+    """
+    spelt = [unquote(path)]
+    spelt += [value for name, value in parse_qsl(query, keep_blank_values=True) if _php_name(name) == "r"]
+    return any("/onlyoffice/backend/" in re.sub(r"[/\\]+", "/", f"/{text}/").lower() for text in spelt)
+
+
+def _php_name(name: str) -> str:
+    """Give the name that PHP files a query parameter under: leading blanks and what follows a NUL or bracket go."""
+    return re.split(r"[\0\[]", name.lstrip(" "), maxsplit=1)[0]
+
+
+def docs_file(url: str) -> str:
+    """Give path and query of a Docs file, from ``/cache/files/`` or its version on, whatever prefix and host it has.
+
+    Source: a secure link's md5 covers expiry and path; host, prefix, file name and shard key may change.
+
+    Raises:
+        RefusedError: it is no file of Docs.
+    """
+    parts = split(url)
+    found = _FILE.search(parts.path)
+    if found is None or normalise(found[0]) != found[0]:
+        raise RefusedError("The message names a file that is none of ONLYOFFICE Docs'.", url=url[:200])
+    return found[0] + (f"?{parts.query}" if parts.query else "")
+
+
+def api_script(source: str) -> str | None:
+    """Give path and query of Docs' ``api.js`` inside a script's source, or None for another script."""
+    try:
+        parts = split(source)
+    except BadRequestError:
+        return None
+    found = _API.search(parts.path)
+    if found is None or found.end() != len(parts.path):
+        return None
+    return found[0] + (f"?{parts.query}" if parts.query else "")
+
+
+def with_shard(query: str, key: str) -> str:
+    """Put the document's own key where a raw query has a shard key: a file's URL can name another document's."""
+    return _SHARD.sub(f"shardkey={key}", query)

@@ -1,0 +1,154 @@
+"""A site, a node and the legs' addresses at run time; which of them a Host, a path or a URL belongs to."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from yarl import URL
+
+from bridge.protocol.errors import NoRouteError, RefusedError
+from bridge.protocol.keys import read_doc_hash
+from bridge.protocol.tokens import KeyRing
+from bridge.protocol.urls import Backend, BackendTarget, backend_target, split
+from bridge.transport.upstream import Upstream
+
+__all__ = ["Addresses", "DocsRings", "Node", "Site", "Topology"]
+
+# Below this, on the docs and humhub legs, the first segment names a site.
+_SITE_PREFIX = "/s/"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One HumHub. ``hosts`` are what browsers call it; ``host`` is the one that it sees from the docs leg."""
+
+    name: str
+    hosts: tuple[str, ...]
+    host: str
+    base_path: str
+    ring: KeyRing
+    upstream: Upstream
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One ONLYOFFICE Docs server. ``upstream`` resolves below the node's own base path."""
+
+    name: str
+    upstream: Upstream
+
+
+@dataclass(frozen=True, slots=True)
+class DocsRings:
+    """The key rings of Docs, which may have a secret and a header for each direction.
+
+    ``browser`` signs editor configurations, ``inbox`` what Docs is sent, ``outbox`` what Docs sends.
+    """
+
+    browser: KeyRing
+    inbox: KeyRing
+    outbox: KeyRing
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """The base URLs of the legs as their clients see them."""
+
+    browser: URL
+    docs: URL
+    humhub: URL
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """Everything that the bridge stands between. ``docs_path`` is where browsers find Docs on the browser leg."""
+
+    sites: tuple[Site, ...]
+    nodes: tuple[Node, ...]
+    rings: DocsRings
+    addresses: Addresses
+    docs_path: str
+
+    def site_for_host(self, host: str) -> Site:
+        """Give the site that browsers mean by ``host``, with or without a port; the only site takes any host.
+
+        Raises:
+            NoRouteError: no site has that host.
+        """
+        if len(self.sites) == 1:
+            return self.sites[0]
+        name = host.lower()
+        bare = name.rsplit(":", 1)[0] if name.rpartition(":")[2].isdigit() else name
+        for site in self.sites:
+            if name in site.hosts or bare in site.hosts:
+                return site
+        raise NoRouteError(
+            "No site is served under this name.", host=host, remedy="Add the name to the hosts of its site."
+        )
+
+    def site_for_path(self, path: str) -> tuple[Site, str]:
+        """Give the site that a path on the docs or humhub leg names, and the path below it.
+
+        Raises:
+            NoRouteError: no such site, or none named where there are several.
+        """
+        if path.startswith(_SITE_PREFIX):
+            name, slash, rest = path.removeprefix(_SITE_PREFIX).partition("/")
+            for site in self.sites:
+                if site.name == name:
+                    return site, slash + rest
+        if len(self.sites) == 1:
+            return self.sites[0], path
+        raise NoRouteError("The address names no site.", path=path, remedy="Put /s/<site> before the path.")
+
+    def node_for(self, key: str) -> Node:
+        """Give the node of a document key: the same one as long as the nodes stay (rendezvous hashing)."""
+        return max(self.nodes, key=lambda node: hashlib.sha256(f"{node.name}\0{key}".encode()).digest())
+
+    def docs_url(self, site: Site, target: str) -> str:
+        """Map ``target`` of ``site`` to the docs leg."""
+        return f"{_base(self.addresses.docs)}{_SITE_PREFIX}{site.name}{target}"
+
+    def humhub_url(self, site: Site, target: str) -> str:
+        """Map ``target`` for ``site`` to the humhub leg."""
+        return f"{_base(self.addresses.humhub)}{_SITE_PREFIX}{site.name}{target}"
+
+    def backend_of(self, site: Site, url: str) -> BackendTarget | None:
+        """Recognise one of ``site``'s backend routes in a URL, whatever host it carries; None for anything else."""
+        parts = split(url)
+        path = _inner(parts.path, self.addresses.docs, site)
+        return backend_target(path, parts.query, base_path=site.base_path)
+
+    def file_of(self, site: Site, url: str) -> str | None:
+        """Give the path of a file that the humhub leg serves for ``site``, or None for any other URL."""
+        parts = split(url)
+        base = self.addresses.humhub
+        if (parts.scheme, parts.netloc.lower()) != (base.scheme, _authority(base)) or parts.query:
+            return None
+        path = _inner(parts.path, base, site)
+        return path if path.startswith("/file/") else None
+
+    def leads_docs_to(self, site: Site, url: str, key: str) -> bool:
+        """Say whether Docs, dialling ``url`` as it stands, comes to the docs leg for document ``key`` of ``site``."""
+        try:
+            found = self.backend_of(site, url)
+            ours = found is not None and url == self.docs_url(site, found.target)
+            return ours and found is not None and found.route != Backend.EMPTY and read_doc_hash(found.doc).key == key
+        except (NoRouteError, RefusedError):
+            return False
+
+
+def _base(url: URL) -> str:
+    return str(url).rstrip("/")
+
+
+def _authority(url: URL) -> str:
+    return url.authority.lower()
+
+
+def _inner(path: str, base: URL, site: Site) -> str:
+    """Take the leg's own path and the site's prefix away, where they are."""
+    path = path.removeprefix(base.raw_path.rstrip("/")) if base.raw_path != "/" else path
+    prefix = f"{_SITE_PREFIX}{site.name}/"
+    return path.removeprefix(prefix[:-1]) if path.startswith(prefix) else path

@@ -1,0 +1,55 @@
+"""Document keys, and where they are found."""
+
+from __future__ import annotations
+
+import jwt
+import pytest
+
+from bridge.protocol.errors import BadRequestError, RefusedError
+from bridge.protocol.keys import is_key, key_of_file, read_doc_hash
+
+INNER = "humhub-internal-0123456789abcdef0123456789"
+
+
+@pytest.mark.parametrize("key", ["a28961c0398d3d54d007", "Ab-._=9", "x" * 128])
+def test_keys(key: str) -> None:
+    assert is_key(key)
+
+
+@pytest.mark.parametrize("key", ["", "x" * 129, "a/b", "a b", "ä", "a\n", None, 5])
+def test_what_is_no_key(key: object) -> None:
+    assert not is_key(key)
+
+
+@pytest.mark.parametrize(
+    ("path", "key"),
+    [
+        ("/cache/files/data/a28961c0398d3d54d007_7658/output.docx/output.docx", "a28961c0398d3d54d007"),
+        ("/cache/files/data/conv_c1_513/output.pdf/output.pdf", "c1"),
+        ("/cache/files/data/with_under_12_7/output.docx/output.docx", "with_under_12"),
+        ("/9.0.0-ab12/cache/files/data/k_1/changes.zip/changes.zip", "k"),
+        ("/cache/files/data/k/media/image1.png", "k"),
+        ("/cache/files/forgotten/k_1/output.docx/output.docx", "k_1"),
+    ],
+)
+def test_the_key_in_a_files_path(path: str, key: str) -> None:
+    assert key_of_file(path) == key
+
+
+@pytest.mark.parametrize("path", ["/cache/files/", "/internal/k_1/x", "/cache/files/data/a%20b_1/x"])
+def test_a_path_without_a_key_is_refused(path: str) -> None:
+    with pytest.raises(RefusedError):
+        key_of_file(path)
+
+
+def test_the_claims_of_a_doc_hash_are_read() -> None:
+    found = read_doc_hash(jwt.encode({"key": "k1", "userGuid": "u"}, INNER))
+    assert (found.key, found.empty) == ("k1", False)
+    found = read_doc_hash(jwt.encode({"isEmpty": True, "key": "k1"}, INNER))
+    assert (found.key, found.empty) == (None, True)
+
+
+@pytest.mark.parametrize("doc", ["", "x", "a.b.c", "a.e30.c", jwt.encode({"key": "a/b"}, INNER), "a.ä.c", "a.W10.c"])
+def test_what_is_no_doc_hash_is_named(doc: str) -> None:
+    with pytest.raises(BadRequestError):
+        read_doc_hash(doc)

@@ -1,6 +1,7 @@
 """``${NAME}`` and ``file:NAME`` in bridge.yaml, put in place.
 
-What is missing, written openly or readable by others is said. Only the text of the file is looked at: what a variable or file holds is taken as it is, never looked into again.
+What is missing, written openly or readable by others is said. Only the text of the file is looked at: what a variable
+or file holds is taken as it is, never looked into again.
 """
 
 from __future__ import annotations

@@ -1,0 +1,143 @@
+"""The commands of ``humhub-bridge``: each is a thin function that calls the room which does the work.
+
+Exit codes: 0 fine, 1 something found or failed, 2 wrong use or configuration. Answers go to standard output, so that
+they can be piped; with ``--json`` they are JSON. Commands raise: ``main`` is the one place that turns an error into a
+line and a code. What only one command needs is imported inside it: the others start faster.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from typer.exceptions import TyperException
+
+from bridge.config import ConfigurationFaults, Fault, load
+from bridge.protocol.errors import BridgeError
+
+__all__ = ["app", "main"]
+
+_FINE, _FOUND, _WRONG, _INTERRUPTED = 0, 1, 2, 130
+_NAME = "humhub-bridge"
+_DISTRIBUTION = "humhub-onlyoffice-bridge"
+# Nobody reads a table of lists in 80 columns; in a pipe there is room.
+_PIPED_WIDTH = 160
+
+app = typer.Typer(
+    name=_NAME,
+    help="One gateway between browsers, HumHub and ONLYOFFICE Docs, in networks that cannot see each other.",
+    add_completion=False,
+    no_args_is_help=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The configuration.", metavar="FILE")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and give its exit code."""
+    try:
+        code = app(args=arguments, prog_name=_NAME, standalone_mode=False)
+    except TyperException as error:
+        typer.echo(f"{_NAME}: {error.format_message()} See {_NAME} --help.", err=True)
+        return _WRONG
+    except ConfigurationFaults as error:
+        _print_faults(_console(stderr=True), error.faults, error.warnings)
+        return _WRONG
+    except BridgeError as error:
+        typer.echo(f"{_NAME}: {error.message} {error.remedy or ''}".rstrip(), err=True)
+        return _FOUND
+    except (KeyboardInterrupt, typer.Abort):
+        return _INTERRUPTED
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nor can the interpreter flush it at its end
+        return _FINE
+    return code if isinstance(code, int) else _FINE
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"{_NAME} {version(_DISTRIBUTION)}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def check(config: ConfigOption = Path("bridge.yaml"), as_json: JsonOption = False) -> int:
+    """Look at the configuration alone, and name every fault with its line and remedy."""
+    faults: tuple[Fault, ...] = ()
+    try:
+        warnings = load(config).warnings
+    except ConfigurationFaults as error:
+        faults, warnings = error.faults, error.warnings
+    if as_json:
+        _print_json({"faults": _plain(faults), "warnings": _plain(warnings)})
+    else:
+        _print_faults(_console(), faults, warnings)
+        if not faults:
+            typer.echo(f"{config} is fine.")
+    return _WRONG if faults else _FINE
+
+
+@app.command()
+def formats(as_json: JsonOption = False) -> None:
+    """List the document formats, and what can be done with each."""
+    from bridge.protocol.formats import all_formats  # noqa: PLC0415 - see the head of this file
+
+    if as_json:
+        _print_json([dataclasses.asdict(found) for found in all_formats()])
+        return
+    table = Table("Format", "Type", "Actions", "Converts to", box=None, pad_edge=False, header_style="bold")
+    for found in all_formats():
+        table.add_row(found.name, found.type, ", ".join(found.actions), ", ".join(found.convert))
+    _console().print(table)
+
+
+def _console(*, stderr: bool = False) -> Console:
+    console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console.width = _PIPED_WIDTH
+    return console
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def _plain(faults: Sequence[Fault]) -> list[dict[str, Any]]:
+    return [{**dataclasses.asdict(fault), "file": str(fault.file)} for fault in faults]
+
+
+def _print_faults(console: Console, faults: Sequence[Fault], warnings: Sequence[Fault]) -> None:
+    """Print each fault as three lines: where it is, what is wrong, what to do. Nothing is wrapped: paths stay whole."""
+    for word, style, found in (("error", "bold red", faults), ("warning", "bold yellow", warnings)):
+        for fault in found:
+            where = ":".join(str(part) for part in (fault.file, fault.line, fault.column) if part is not None)
+            head = Text.assemble((f"{word:<9}", style), (where, "bold"), f"  {fault.place}" if fault.place else "")
+            console.print(head, f"         {fault.message}", f"         {fault.remedy}", sep="\n", soft_wrap=True)
+    if faults or warnings:
+        console.print(f"{_counted(len(faults), 'error')}, {_counted(len(warnings), 'warning')}")
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -88,12 +88,10 @@ def parse_listen(value: Any) -> Listen:
         refuse(f"{text} has no port", f"Write host and port, such as {example}.")
     bare = host.removeprefix("[").removesuffix("]")
     bracketed = host.startswith("[") and host.endswith("]")
-    try:
-        if ipaddress.ip_address(bare).version == 6 and not bracketed:  # noqa: PLR2004 - IPv6
-            refuse(f"{text} is ambiguous", f'Put the IPv6 address in brackets: "[{host}]:{port}".')
-    except ValueError:
-        if bracketed or not _is_host(bare):
-            refuse(f"{text} is no address of this machine", f"Write one such as {example}.")
+    if ":" in bare and not bracketed:
+        refuse(f"{text} is ambiguous", f'Put the IPv6 address in brackets: "[{host}]:{port}".')
+    if not _is_host(f"[{bare}]" if bracketed else bare):
+        refuse(f"{text} is no address of this machine", f"Write one such as {example}.")
     return Listen(bare.lower(), int(port))
 
 
@@ -134,7 +132,7 @@ def parse_host_name(value: Any) -> str:
         host = text.rpartition("://")[2].partition("/")[0]
         refuse(f"{text} is an address, not a host name", f'Write only "{host}".')
     try:
-        host, port = parse_host(text if text.isascii() else URL(f"http://{text}").authority)
+        host, port = parse_host(text if text.isascii() else URL(f"http://{text}").raw_authority)
     except (BadRequestError, ValueError):
         refuse(f"{text} is no host name", 'Write what browsers show, such as "social.example.com".')
     return host if port is None else f"{host}:{port}"

@@ -64,7 +64,9 @@ def _twice(found: list[tuple[Place, str | None]], what: str) -> Iterator[Remark]
     first: dict[str, Place] = {}
     for place, text in found:
         if text is not None and first.setdefault(text, place) != place:
-            yield Remark(place, f"{what} {text} is taken by {dotted(first[text])}", f"Give each its own {what}.")
+            yield Remark(
+                place, f"the {what} {text} is taken by {dotted(first[text])}", f"Give each a {what} of its own."
+            )
 
 
 def _names(tree: Tree) -> Iterator[Remark]:
@@ -72,7 +74,7 @@ def _names(tree: Tree) -> Iterator[Remark]:
         items = _items(tree, *where)
         yield from _twice(
             [((*where, i, "name"), _parsed(scalars.parse_name, _at(item, "name"))) for i, item in enumerate(items)],
-            "the name",
+            "name",
         )
 
 
@@ -86,7 +88,7 @@ def _hosts(tree: Tree) -> Iterator[Remark]:
             yield Remark(("sites", index, "hosts"), "with several sites each needs its hosts", remedy)
         for at, host in enumerate(hosts if isinstance(hosts, list) else []):
             found.append((("sites", index, "hosts", at), _parsed(addresses.parse_host_name, host)))
-    yield from _twice(found, "the host")
+    yield from _twice(found, "host")
 
 
 def _listens(tree: Tree) -> Iterator[Remark]:

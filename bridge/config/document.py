@@ -106,7 +106,7 @@ def _syntax_remedy(problem: str) -> str:
         return 'Align it with its neighbours; put a text that holds ": " in quotes.'
     if "tag" in problem:
         return 'Write a plain value: a secret is "${NAME}" or "file:NAME".'
-    if "single document" in problem:
+    if "another document" in problem:
         return 'Keep one document: take the line "---" away.'
     return "Look at the indentation, quotes and brackets of this line and of the one before."
 
@@ -118,7 +118,9 @@ def _position(mark: StringMark) -> Position:
 def _locate(document: Document, node: Node, place: Place, around: tuple[int, ...]) -> None:
     """Note where ``node`` and all below it stand, and remark on names that come twice."""
     if id(node) in around:
-        remark = Remark(place, "this value contains itself", "Write it out instead of pointing to it with *.")
+        remark = Remark(
+            place, "this value contains itself", "Write it out instead of pointing to it with *.", at_key=True
+        )
         raise ConfigurationFaults((document.fault(remark),))
     written = not isinstance(node, ScalarNode) or node.value != "" or node.style is not None
     document.values[place] = _position(node.start_mark) if written else document.keys.get(place, (1, 1))

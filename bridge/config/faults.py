@@ -65,4 +65,4 @@ class ConfigurationFaults(ConfigurationError):  # noqa: N818 - named for what it
         self.warnings = warnings
 
     def __str__(self) -> str:
-        return "\n".join([self.message, *(f"{fault} {fault.remedy}" for fault in self.faults)])
+        return "\n".join([self.message, *(f"{fault}. {fault.remedy}" for fault in self.faults)])

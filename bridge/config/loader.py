@@ -72,7 +72,9 @@ def _placed(document: Document, remarks: list[Remark]) -> tuple[Fault, ...]:
 
 def _completed(tree: dict[Any, Any]) -> dict[Any, Any]:
     """Add the defaults that are references or paths, which are read like those in the file."""
-    tree = {"secret": "file:./data/secret", **tree}
+    # A section whose settings are all commented out is there, and empty.
+    written = {name: {} if inner is None and names_at((str(name),)) else inner for name, inner in tree.items()}
+    tree = {"secret": "file:./data/secret", **written}
     for name, inner, default in (
         ("saves", "directory", "./data/saves"),
         ("store", "url", "sqlite:///./data/bridge.db"),
@@ -87,10 +89,11 @@ def _completed(tree: dict[Any, Any]) -> dict[Any, Any]:
 
 
 def _with_ring(owner: Any, secret: str) -> Any:
-    if not isinstance(owner, dict) or not isinstance(ring := owner.get("jwt", {}), dict):
+    if not isinstance(owner, dict) or not isinstance(ring := owner.get("jwt") or {}, dict):
         return owner
     if {"browser", "inbox", "outbox"} & ring.keys():
-        return owner
+        rings = {name: {"secrets": [secret], **one} if isinstance(one, dict) else one for name, one in ring.items()}
+        return {**owner, "jwt": rings}
     return {**owner, "jwt": {"secrets": [secret], **ring}}
 
 
@@ -143,6 +146,6 @@ _EXAMPLES = {
 
 def _example(place: Place) -> str:
     name = str(place[-1])
-    if name in _EXAMPLES:
-        return _EXAMPLES[name]
-    return f"Add {name}: {{{', '.join(names_at(place))}}}." if names_at(place) else f"Add {name} here."
+    if len(place) > 1 and names_at(place):
+        return f"Add {name}: with {', '.join(names_at(place))}."
+    return _EXAMPLES.get(name, f"Add {name} here.")

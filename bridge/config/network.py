@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BeforeValidator, ConfigDict, PlainValidator, with_config
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, PlainValidator, with_config
 from yarl import URL
 
-from bridge.config import addresses, scalars
+from bridge.config import addresses, certificates, scalars
 from bridge.config.addresses import Listen, Network
 from bridge.protocol.secret import Secret
 
@@ -18,7 +18,8 @@ __all__ = ["AdminLegConfig", "ClientCertConfig", "LegConfig", "Legs", "TlsConfig
 _Address = Annotated[URL, PlainValidator(addresses.parse_url)]
 _Count = Annotated[int, PlainValidator(scalars.parse_count)]
 _Duration = Annotated[float, PlainValidator(scalars.parse_duration)]
-_File = Annotated[Path, PlainValidator(scalars.parse_readable)]
+_Authorities = Annotated[Path, PlainValidator(certificates.parse_authorities)]
+_File = Annotated[Path, PlainValidator(certificates.parse_readable)]
 _Host = Annotated[str, PlainValidator(addresses.parse_host_name)]
 _Listen = Annotated[Listen, PlainValidator(addresses.parse_listen)]
 _Network = Annotated[Network, PlainValidator(addresses.parse_network)]
@@ -26,6 +27,7 @@ _Secret = Annotated[Secret, PlainValidator(scalars.parse_secret)]
 _Source = Annotated[str, PlainValidator(addresses.parse_source_address)]
 
 _strict = with_config(ConfigDict(extra="forbid"))
+_Pair = TypeVar("_Pair", "TlsConfig", "ClientCertConfig")
 _ADMIN = Listen("127.0.0.1", 8083)
 
 
@@ -36,7 +38,15 @@ class TlsConfig:
 
     cert: _File
     key: _File
-    client_ca: _File | None = None
+    client_ca: _Authorities | None = None
+
+
+def _fitting(pair: _Pair) -> _Pair:
+    certificates.check_pair(pair.cert, pair.key)
+    return pair
+
+
+_Tls = Annotated[TlsConfig, AfterValidator(_fitting)]
 
 
 @_strict
@@ -46,7 +56,7 @@ class AdminLegConfig:
 
     listen: _Listen = _ADMIN
     token: _Secret | None = None
-    tls: TlsConfig | None = None
+    tls: _Tls | None = None
     allow: tuple[_Network, ...] = ()
     trust_forwarded_from: tuple[_Network, ...] = ()
 
@@ -58,7 +68,7 @@ class LegConfig:
 
     listen: _Listen
     url: _Address
-    tls: TlsConfig | None = None
+    tls: _Tls | None = None
     allow: tuple[_Network, ...] = ()
     trust_forwarded_from: tuple[_Network, ...] = ()
 
@@ -87,6 +97,9 @@ def _certificate(value: Any) -> Any:
     return {"cert": value} if isinstance(value, str) else value
 
 
+_ClientCert = Annotated[ClientCertConfig, BeforeValidator(_certificate), AfterValidator(_fitting)]
+
+
 @_strict
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamConfig:
@@ -98,8 +111,8 @@ class UpstreamConfig:
 
     url: _Address
     host: _Host | None = None
-    ca: _File | None = None
-    client_cert: Annotated[ClientCertConfig, BeforeValidator(_certificate)] | None = None
+    ca: _Authorities | None = None
+    client_cert: _ClientCert | None = None
     source_address: _Source | None = None
     connections: _Count = 100
     connect: _Duration = 10.0

@@ -21,7 +21,6 @@ __all__ = [
     "parse_header",
     "parse_name",
     "parse_place",
-    "parse_readable",
     "parse_secret",
     "parse_size",
     "parse_store",
@@ -146,17 +145,6 @@ def _join(text: str, info: ValidationInfo) -> Path:
 def parse_file(value: Any, info: ValidationInfo) -> Path:
     """Read the path of a file; a relative one begins at the directory of bridge.yaml."""
     return _join(read_text(value, "a path", "/etc/humhub-bridge/cert.pem"), info)
-
-
-def parse_readable(value: Any, info: ValidationInfo) -> Path:
-    """Read the path of a file that must be there, such as a certificate."""
-    path = parse_file(value, info)
-    try:
-        path.open("rb").close()
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        refuse(f"{path} can't be read: {why}", "Correct the path, or let the user of the bridge read it.")
-    return path
 
 
 def parse_place(value: Any, info: ValidationInfo) -> Path | URL:

@@ -45,7 +45,7 @@ __all__ = ["Answer", "Body", "Refusal", "Timeouts", "Upstream"]
 _CHUNK: Final = 64 * 1024
 # The library's 8190 bytes are less than a header may take with Docs' tokens and HumHub's cookies.
 _HEAD: Final = 64 * 1024
-_CLOSING: Final = 4.0  # how long a closed websocket waits for the other's close frame
+_CLOSING: Final = 2.0  # how long a closed websocket waits for the other's close frame
 _SMALL: Final = 64 * 1024  # what is kept of the body of a refused handshake
 # Node's servers close an idle connection after 5 s, and so do Apache's: below that a POST rarely meets a dead one.
 _KEEP_ALIVE: Final = 4.0

@@ -126,7 +126,7 @@ CUTS = {
 @pytest.mark.parametrize("reset", [False, True])
 @pytest.mark.parametrize("framed", CUTS)
 @pytest.mark.parametrize("version", ["HTTP/1.1", "HTTP/1.0"])
-async def test_a_cut_answer_never_looks_complete(stage: Stage, framed: str, version: str, reset: bool) -> None:  # noqa: FBT001
+async def test_a_cut_answer_never_looks_complete(stage: Stage, framed: str, version: str, reset: bool) -> None:
     relay = await stage.relay((await playing(stage, CUTS[framed], reset=reset)).url)
     reader, writer = await asyncio.open_connection("127.0.0.1", port(relay))
     writer.write(f"GET / {version}\r\nHost: x\r\n\r\n".encode())

@@ -416,7 +416,7 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"
 
 @pytest.mark.parametrize("reset", [False, True])
 @pytest.mark.parametrize("answer", [LENGTH, CHUNKED, CHUNKED[:-1], CHUNKED + b"5\r\nab", CHUNKED + b"0\r\n"])
-async def test_a_body_that_ends_early_is_cut(stage: Stage, answer: bytes, reset: bool) -> None:  # noqa: FBT001
+async def test_a_body_that_ends_early_is_cut(stage: Stage, answer: bytes, reset: bool) -> None:
     origin = await stage.origin(once(answer, reset=reset))
     with pytest.raises(CutError) as caught:
         await fetch(await stage.upstream(origin.url))

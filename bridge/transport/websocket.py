@@ -1,0 +1,237 @@
+"""Relay a websocket between a browser and an upstream, message by message.
+
+Theory of operation. The upstream is dialled before the browser is accepted, so that a refusal stays an HTTP status.
+Then two pumps run, one each way, each with one message in flight: what the slower side doesn't take is not read from
+the faster one. The first pump that ends, or a graceful stop, ends both, and both sides are closed with its code.
+
+- A close frame passes with its code and reason; one without a code passes as 1000.
+- A side that is lost or silent ends the other: the upstream hears 1001 (the browser went away), the browser 1014 (the
+  gateway's upstream failed), after which an editor connects again.
+- A message over the limit, or a frame that is none, is answered by the library (1009, 1002), and the code passes on.
+- A graceful stop is 1001 for both.
+
+Pings are each connection's own: the library answers them on each side. Neither side is pinged by us: engine.io sends a
+ping of its own every 25 s, as a text message, and gets one back, so a side that says nothing for longer than the idle
+limit is dead. Extensions are offered to neither side, so texts arrive as they can be read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import aiohttp
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from bridge.protocol.engineio import meaningless
+from bridge.protocol.errors import BadRequestError, RefusedError
+from bridge.protocol.headers import answerable
+from bridge.transport.answer import Refusal
+from bridge.transport.relay import Transfer, cut, transfer_of
+
+if TYPE_CHECKING:
+    from multidict import MultiMapping
+
+    from bridge.transport.upstream import Upstream
+
+__all__ = ["LiveSockets", "MessageGuard", "relay_websocket"]
+
+_CLOSING: Final = 2.0  # seconds for a close frame to be taken and answered
+_NO_CODE: Final = 0  # what the library makes of a close frame without a code
+_GONE: Final = WSCloseCode.GOING_AWAY
+_FAILED: Final = WSCloseCode.BAD_GATEWAY
+
+
+class MessageGuard(Protocol):
+    """Looks at each text message from a browser."""
+
+    def check(self, packet: bytes, /) -> None:
+        """Let it pass, or raise RefusedError."""
+
+
+class LiveSockets:
+    """The websockets that are being relayed, so that a stop can end them."""
+
+    def __init__(self) -> None:
+        self._stops: set[asyncio.Future[None]] = set()
+        self._stopped = False
+
+    def __len__(self) -> int:
+        return len(self._stops)
+
+    @contextmanager
+    def hold(self) -> Iterator[asyncio.Future[None]]:
+        """Count a websocket in, and give it the future that tells it to end."""
+        stop: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self._stopped:
+            stop.set_result(None)
+        self._stops.add(stop)
+        try:
+            yield stop
+        finally:
+            self._stops.discard(stop)
+            stop.cancel()
+
+    def stop(self) -> None:
+        """Close all of them with 1001, and those that come later; their handlers end by themselves."""
+        self._stopped = True
+        for stop in self._stops:
+            if not stop.done():
+                stop.set_result(None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """How a relay ended: the code and reason that both sides are closed with."""
+
+    code: int
+    reason: bytes = b""
+
+
+async def relay_websocket(
+    request: web.BaseRequest,
+    upstream: Upstream,
+    target: str,
+    headers: MultiMapping[str],
+    *,
+    sockets: LiveSockets,
+    max_message: int,
+    guard: MessageGuard | None = None,
+    on_refused: Callable[[RefusedError], None] | None = None,
+    idle: float | None = 90.0,
+) -> web.StreamResponse:
+    """Dial ``target``, accept the browser, and relay until one of the two ends it.
+
+    ``headers`` go to the upstream, the handshake's own are set here. ``max_message`` is in bytes, ``idle`` in seconds.
+    Each text message from the browser passes ``guard``; for one that it refuses the upstream gets a meaningless one
+    that it refuses itself (see ``protocol/engineio.py``), and ``on_refused`` hears of it.
+
+    Raises:
+        BadRequestError: the browser's handshake is none; nothing was dialled.
+        UpstreamError: the upstream can't be reached, or doesn't speak websocket.
+    """
+    offered = _offered(request)
+    if not web.WebSocketResponse(protocols=offered).can_prepare(request):
+        raise BadRequestError("The request is no websocket handshake.")
+    async with upstream.websocket(target, headers=headers, protocols=offered, max_message=max_message) as dialled:
+        if isinstance(dialled, Refusal):
+            return web.Response(
+                status=dialled.status, reason=dialled.reason, headers=answerable(dialled.headers), body=dialled.body
+            )
+        client: web.WebSocketResponse[bool] = web.WebSocketResponse(
+            protocols=(dialled.protocol,) if dialled.protocol else (),
+            timeout=_CLOSING,
+            autoclose=False,
+            compress=False,
+            max_msg_size=max_message,
+            decode_text=False,
+        )
+        await client.prepare(request)
+        transfer = transfer_of(request)
+        inward = _Pump(client, dialled, idle, lost=_GONE, stuck=_FAILED, passing=_inward(transfer, guard, on_refused))
+        outward = _Pump(dialled, client, idle, lost=_FAILED, stuck=_GONE, passing=_outward(transfer))
+        with sockets.hold() as stop:
+            await _until_the_first_ends(inward, outward, stop)
+        if not client.closed:
+            cut(request)
+    return client
+
+
+def _offered(request: web.BaseRequest) -> tuple[str, ...]:
+    """Give the subprotocols that the browser offers."""
+    values = ",".join(request.headers.getall("Sec-WebSocket-Protocol", ()))
+    return tuple(name for part in values.split(",") if (name := part.strip()))
+
+
+def _inward(
+    transfer: Transfer, guard: MessageGuard | None, on_refused: Callable[[RefusedError], None] | None
+) -> Callable[[WSMsgType, bytes], bytes]:
+    def passing(kind: WSMsgType, data: bytes) -> bytes:
+        transfer.bytes_in += len(data)
+        if guard is None or kind is not WSMsgType.TEXT:
+            return data
+        try:
+            guard.check(data)
+        except RefusedError as error:
+            if on_refused is not None:
+                on_refused(error)
+            return meaningless(data)
+        return data
+
+    return passing
+
+
+def _outward(transfer: Transfer) -> Callable[[WSMsgType, bytes], bytes]:
+    def passing(_kind: WSMsgType, data: bytes) -> bytes:
+        transfer.bytes_out += len(data)
+        return data
+
+    return passing
+
+
+class _Pump:
+    """One direction: takes a message from the source, gives it to the sink, and only then takes the next."""
+
+    def __init__(
+        self,
+        source: web.WebSocketResponse[bool] | aiohttp.ClientWebSocketResponse[bool],
+        sink: web.WebSocketResponse[bool] | aiohttp.ClientWebSocketResponse[bool],
+        idle: float | None,
+        *,
+        lost: WSCloseCode,
+        stuck: WSCloseCode,
+        passing: Callable[[WSMsgType, bytes], bytes],
+    ) -> None:
+        self.source = source
+        self._sink = sink
+        self._idle = idle
+        self._lost = _Ending(lost)
+        self._stuck = _Ending(stuck)
+        self._passing = passing
+
+    async def run(self) -> _Ending:
+        """Move messages until one of the two sides ends."""
+        while True:
+            try:
+                message = await self.source.receive(self._idle)
+            except TimeoutError:
+                return self._lost
+            if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
+                return self._ending(message.type, message.data, message.extra)
+            try:
+                await self._sink.send_frame(self._passing(message.type, message.data), message.type)
+            except (aiohttp.ClientError, ConnectionError):
+                return self._stuck
+
+    def _ending(self, kind: WSMsgType, data: Any, extra: str | None) -> _Ending:
+        # The library lets 1006 through, which no frame may hold.
+        if kind is WSMsgType.CLOSE and data != WSCloseCode.ABNORMAL_CLOSURE:
+            return _Ending(WSCloseCode.OK if data == _NO_CODE else data, (extra or "").encode())
+        if kind is WSMsgType.ERROR and isinstance(data, aiohttp.WebSocketError):
+            return _Ending(data.code)
+        return self._lost
+
+    async def close(self, ending: _Ending) -> None:
+        """Close the source; a side that doesn't take or answer the close frame in time is left to be cut."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSING):
+                await self.source.close(code=ending.code, message=ending.reason)
+
+
+async def _until_the_first_ends(inward: _Pump, outward: _Pump, stop: asyncio.Future[None]) -> None:
+    """Run both pumps, then close both sides; a cancelled handler means that the browser is gone."""
+    pumps = [asyncio.ensure_future(pump.run()) for pump in (inward, outward)]
+    waited: list[asyncio.Future[Any]] = [*pumps, stop]
+    try:
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        # The library's own closing may have cancelled us, with a pump already at its end: that one knows why.
+        ended = [pump for pump in pumps if pump.done()]
+        for pump in pumps:
+            pump.cancel()
+        await asyncio.gather(*pumps, return_exceptions=True)
+        ending = ended[0].result() if ended else _Ending(_GONE)
+        await asyncio.gather(inward.close(ending), outward.close(ending))

@@ -13,6 +13,9 @@ from bridge.config.values import Config, DocsJwt
 
 __all__ = ["names_at", "nearest"]
 
+# How alike two names must be, from 0 to 1: more so where the name is known, but elsewhere.
+_ALIKE, _ALMOST_EQUAL = 0.6, 0.85
+
 
 def _dataclass_in(hint: Any) -> type | None:
     """Give the dataclass inside ``hint``, such as ``tuple[SiteConfig, ...]`` or ``TlsConfig | None``."""
@@ -47,10 +50,11 @@ def names_at(place: Place) -> tuple[str, ...]:
 def nearest(name: str, place: Place) -> str:
     """Give a remedy for ``name``, which isn't known below ``place``."""
     names = names_at(place)
-    close = difflib.get_close_matches(name.lower().replace("-", "_"), names, n=1)
+    homes = [".".join(home) or "the top" for home, inner in _KNOWN.items() if name in inner]
+    likeness = _ALMOST_EQUAL if homes else _ALIKE
+    close = difflib.get_close_matches(name.lower().replace("-", "_"), names, n=1, cutoff=likeness)
     if close:
         return f"Did you mean {close[0]}?"
-    homes = [".".join(home) or "the top" for home, inner in _KNOWN.items() if name in inner]
     if homes:
         return f"It belongs below {' or '.join(homes)}."
     return f"Known here: {', '.join(names)}." if names else "Leave it out."

@@ -42,6 +42,8 @@ FAULTS: list[tuple[str, str, str, int | None, str, str]] = [
     ("an unknown name", SMALLEST + "limits: {bodies: 1MiB}\n", "limits.bodies", 11, "not known", "Did you mean body?"),
     ("a name with a dash", SMALLEST + "saves: {max-size: 1GiB}\n", "saves.max-size", 11, "not known", "max_size?"),
     ("a name of elsewhere", _at_docs("sweep: 5m"), "docs.sweep", 9, "not known", "It belongs below saves."),
+    ("a section of a site", SMALLEST + "rest: {}\n", "rest", 11, "not known", "It belongs below sites."),
+    ("a name like one of elsewhere", _at_site("host: a.test"), "sites[0].host", 7, "not known", "Did you mean hosts?"),
     ("a name like none", SMALLEST + "zzz: 1\n", "zzz", 11, "not known", "Known here: secret, legs"),
     ("a name with a dot", SMALLEST + '"a.b": 1\n', '"a.b"', 11, "not known", "Known here"),
     ("a name that is a number", SMALLEST + "5: 1\n", "5", 11, "the name 5 is not known", "Known here"),

@@ -1,0 +1,83 @@
+"""How a test makes the small HumHub misbehave: a fault a route, for the next calls or for all.
+
+humhub.faults.add("download", Fault(cut_after=1000))
+humhub.faults.add("track", Fault(after_store="500"), times=None)
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+ROUTES = {
+    "download": "onlyoffice/backend/download",
+    "empty-file": "onlyoffice/backend/empty-file",
+    "track": "onlyoffice/backend/track",
+    "open": "onlyoffice/open",
+    "convert": "onlyoffice/convert/convert",
+    "file": "file/file/download",
+    "upload": "file/file/upload",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One way to go wrong; without any field set, nothing does."""
+
+    status: int | None = None
+    """Answer at once with this status and an HTML error page; nothing else happens."""
+    page: bool = False
+    """Answer 200 with an HTML page that isn't what was asked for."""
+    redirect: str | None = None
+    """Answer 302 to this URL."""
+    hang: float | None = None
+    """Wait so many seconds, then break the connection; nothing else happens."""
+    late: float = 0
+    """Do the work, then wait so many seconds before the answer."""
+    cut_after: int | None = None
+    """Break the connection after so many bytes of the body."""
+    empty: bool = False
+    """Answer with the right head and no body."""
+    lie: int = 0
+    """Promise so many bytes more than the body has (fewer, if negative); the connection then ends."""
+    trickle: tuple[int, float] | None = None
+    """Send so many bytes at a time with so many seconds between."""
+    after_store: str | None = None
+    """Track only: the body is stored, the key is kept, then `500` is answered or the answer is `cut`."""
+    after_fetch: bool = False
+    """Track only: the URL is fetched whole, then 500 without storing."""
+
+
+@dataclass(slots=True)
+class _Planned:
+    fault: Fault
+    times: int | None
+
+
+class Faults:
+    """The faults that are planned, by route; `*` is any route."""
+
+    def __init__(self) -> None:
+        self._planned: dict[str, deque[_Planned]] = {}
+
+    def add(self, route: str, fault: Fault, *, times: int | None = 1) -> None:
+        """Plan a fault for the next `times` calls of a route, or, with None, for all until `clear`."""
+        self._planned.setdefault(ROUTES.get(route, route), deque()).append(_Planned(fault, times))
+
+    def clear(self, route: str | None = None) -> None:
+        if route is None:
+            self._planned.clear()
+        else:
+            self._planned.pop(ROUTES.get(route, route), None)
+
+    def take(self, route: str) -> Fault | None:
+        for name in (route, "*"):
+            queue = self._planned.get(name)
+            if queue:
+                planned = queue[0]
+                if planned.times is not None:
+                    planned.times -= 1
+                    if planned.times <= 0:
+                        queue.popleft()
+                return planned.fault
+        return None

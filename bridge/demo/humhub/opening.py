@@ -1,0 +1,125 @@
+"""Opening the editor: the fragment, its configuration, and the plain open that leads to the post."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from bridge.demo.humhub import pages, panels
+from bridge.demo.humhub.answers import Answer, HumHubError, InternalError, as_json, html
+from bridge.demo.humhub.call import Call
+from bridge.demo.humhub.files import HumHubFile
+from bridge.demo.humhub.formats import FORMATS
+from bridge.demo.humhub.infos import infos, php_escape
+from bridge.demo.humhub.links import HOME
+
+SHORTEST_SECRET = 32
+CUSTOMIZATION = {
+    "forcesave": False,
+    "chat": True,
+    "compactHeader": False,
+    "feedback": True,
+    "help": True,
+    "compactToolbar": False,
+}
+
+
+def find_file(call: Call) -> None:
+    """Find the file by share or guid and check the rights; any mode but `edit` is `view`."""
+    share = call.parameter("share")
+    if share:
+        _find_shared(call, share)
+        return
+    call.file = call.hub.files.get(call.parameter("guid") or "")
+    if call.file is None:
+        raise HumHubError(404, "Could not find requested file!")
+    if not call.can_read():
+        raise HumHubError(403, "File read access denied!")
+    call.fill = call.parameter("restrict") == "fill"
+    if call.parameter("mode") == "edit":
+        if not call.can_write() and not call.fill:
+            raise HumHubError(403, "File write access denied!")
+        call.mode = "edit"
+
+
+def _find_shared(call: Call, secret: str) -> None:
+    guid, mode = call.hub.shares.get(secret, ("", ""))
+    call.file = call.hub.files.get(guid)
+    if call.file is None:
+        raise HumHubError(404, "Could not find shared file!")
+    call.shared, call.mode = True, mode
+
+
+async def open_editor(call: Call) -> Answer:
+    """Answer AJAX with the editor's fragment; lead anyone else to a page that opens it."""
+    if not call.ajax:
+        return _lead_to_post(call)
+    config = editor_config(call)
+    secret = call.hub.settings.secret
+    if secret:
+        if len(secret.encode()) < SHORTEST_SECRET:
+            raise InternalError("Provided key is too short")
+        config["token"] = call.hub.outgoing.sign(config)
+    return html(panels.editor(call, config, apis(call)))
+
+
+def _lead_to_post(call: Call) -> Answer:
+    call.open_session().open_after = call.request.rel_url.raw_path_qs
+    if call.user is None:
+        return pages.redirect(call, call.origin + call.links.to("user/auth/login"))
+    post = call.the_file().post
+    target = call.links.in_space("post/post/view", id=post) if post else call.links.to(HOME)
+    return pages.redirect(call, call.origin + target)
+
+
+async def get_info(call: Call) -> Answer:
+    return as_json({"file": infos(call, call.the_file())})
+
+
+def editor_config(call: Call) -> dict[str, Any]:
+    """Build the configuration, its names encoded for HTML once more."""
+    file, storage = call.the_file(), call.hub.settings.storage_url or call.origin
+    key, user = file.document_key(), call.user
+    doc = call.hub.document_hash(key, user.guid if user else None)
+    owner = call.hub.user(file.owner)
+    found = FORMATS.get(file.extension)
+    edit = call.mode == "edit"
+    return {
+        "type": "desktop",
+        "documentType": found.kind if found else None,
+        "document": {
+            "title": php_escape(file.name),
+            "url": storage + call.links.to("onlyoffice/backend/download", doc=doc),
+            "fileType": file.extension,
+            "key": key,
+            "info": {"author": php_escape(owner.name if owner else ""), "created": short_date(file)},
+            "permissions": {"edit": edit and not call.fill, "fillForms": edit and call.fill},
+        },
+        "editorConfig": {
+            "actionLink": json.loads(call.parameter("anchor") or "null"),
+            "mode": call.mode,
+            "lang": "en-US",
+            "callbackUrl": storage + call.links.to("onlyoffice/backend/track", doc=doc),
+            "user": {"id": user.guid, "name": php_escape(user.name)} if user else {"id": "", "name": "Anonymous User"},
+            "customization": dict(CUSTOMIZATION),
+        },
+    }
+
+
+def short_date(file: HumHubFile) -> str:
+    """Write a date as HumHub does in American English, in UTC."""
+    moment = time.gmtime(file.created)
+    hour = moment.tm_hour % 12 or 12
+    half = "AM" if moment.tm_hour < 12 else "PM"
+    return f"{moment.tm_mon}/{moment.tm_mday}/{moment.tm_year % 100:02}, {hour}:{moment.tm_min:02} {half}"
+
+
+def apis(call: Call) -> dict[str, str]:
+    """List what the editor's page may call back: mentions for users, renaming for who may write."""
+    names = {"sendNotifyUrl": "send-notify", "makeAnchorUrl": "make-anchor", "saveasUrl": "saveas"}
+    if call.user is not None:
+        names["usersForMentionsUrl"] = "users-for-mentions"
+        if call.can_write():
+            names["renameUrl"] = "rename"
+    return {name: call.origin + call.links.to(f"onlyoffice/api/{action}") for name, action in names.items()}

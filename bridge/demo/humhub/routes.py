@@ -1,0 +1,67 @@
+"""Every route of the small HumHub, and the steps before its action."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from bridge.demo.humhub import account, admin, api, backend, convert, corefiles, create, opening, preview, share, stream
+from bridge.demo.humhub.answers import Answer
+from bridge.demo.humhub.call import Call
+from bridge.demo.humhub.track import track
+
+Handler = Callable[[Call], Awaitable[Answer]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One route; `early` runs before the login and the headers, so its errors look different."""
+
+    handler: Handler
+    early: Callable[[Call], None] | None = None
+    login: bool = True
+    csrf: bool = True
+    csrf_before_dress: bool = False
+    json: bool = False
+    """Errors are JSON whoever asks."""
+
+
+def table() -> dict[str, Route]:
+    open_file = opening.find_file
+    doc = backend.find_document
+    return {
+        "user/auth/login": Route(account.login, login=False),
+        "user/auth/logout": Route(account.logout),
+        "dashboard/dashboard": Route(stream.dashboard),
+        "space/space": Route(stream.dashboard),
+        "space/space/home": Route(stream.dashboard),
+        "post/post/post": Route(stream.create_post),
+        "post/post/view": Route(stream.view_post),
+        "post/post/edit": Route(stream.edit_post),
+        "file/file/upload": Route(corefiles.upload, json=True),
+        "file/file/download": Route(corefiles.download, early=corefiles.may_download, login=False),
+        "file/file/delete": Route(corefiles.delete),
+        "file/view": Route(corefiles.view, early=corefiles.may_download, login=False),
+        "onlyoffice/open": Route(opening.open_editor, early=open_file, login=False),
+        "onlyoffice/open/get-info": Route(opening.get_info, early=open_file, login=False),
+        "onlyoffice/create": Route(create.index),
+        "onlyoffice/create/document": Route(create.document),
+        "onlyoffice/convert": Route(convert.index, early=convert.find_file, login=False),
+        "onlyoffice/convert/convert": Route(
+            convert.convert, early=convert.find_file, login=False, csrf=False, csrf_before_dress=True
+        ),
+        "onlyoffice/share": Route(share.index, early=share.find_file, login=False),
+        "onlyoffice/share/get": Route(share.get, early=share.find_file, login=False),
+        "onlyoffice/share/remove": Route(share.remove, early=share.find_file, login=False),
+        "onlyoffice/api/saveas": Route(api.saveas),
+        "onlyoffice/api/rename": Route(api.rename),
+        "onlyoffice/api/users-for-mentions": Route(api.users_for_mentions),
+        "onlyoffice/api/make-anchor": Route(api.make_anchor),
+        "onlyoffice/api/send-notify": Route(api.send_notify),
+        "onlyoffice/admin": Route(admin.index),
+        "onlyoffice/admin/save": Route(admin.save),
+        "onlyoffice/backend/download": Route(backend.download, early=doc, login=False, csrf=False),
+        "onlyoffice/backend/empty-file": Route(backend.empty_file, early=doc, login=False, csrf=False),
+        "onlyoffice/backend/track": Route(track, early=doc, login=False, csrf=False, json=True),
+        "demo/preview": Route(preview.preview, early=corefiles.may_download, login=False),
+    }

@@ -1,0 +1,262 @@
+"""The small HumHub itself: its state, its listener, and the way of a request through it.
+
+A request becomes a `Call`, its route is looked up, and the steps run in HumHub's order: the file and its rights
+(`early`), the login, the controller's headers (`dress`), CSRF, the action. Which headers an error has depends on how
+far it came, and the recordings show that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import mimetypes
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jwt
+from aiohttp import web
+
+from bridge.demo.humhub import answers, pages, sessions
+from bridge.demo.humhub.answers import Answer, HumHubError
+from bridge.demo.humhub.call import Call
+from bridge.demo.humhub.doorman import Doorman, within
+from bridge.demo.humhub.faults import Fault, Faults
+from bridge.demo.humhub.files import FileStore, HumHubFile
+from bridge.demo.humhub.formats import mime_of
+from bridge.demo.humhub.links import Links
+from bridge.demo.humhub.outgoing import Outgoing
+from bridge.demo.humhub.people import Space, User, everyone
+from bridge.demo.humhub.posts import Post, Posts
+from bridge.demo.humhub.routes import Route, table
+from bridge.demo.humhub.sending import finish, send
+from bridge.demo.humhub.sessions import Session, Sessions
+from bridge.demo.humhub.settings import HumHubSettings
+from bridge.demo.humhub.track import TrackCall
+
+STATIC = Path(__file__).parent / "static"
+
+
+class SmallHumHub:
+    """A HumHub with one space, four users and ONLYOFFICE's module, in one process."""
+
+    def __init__(self, settings: HumHubSettings, directory: Path) -> None:
+        self.settings = settings
+        self.space = Space()
+        self.store = FileStore(directory)
+        self.users: dict[str, User] = everyone()
+        self.posts = Posts()
+        self.shares: dict[str, tuple[str, str]] = {}
+        """Secret of a share to the file's guid and the mode."""
+        self.tracks: list[TrackCall] = []
+        self.faults = Faults()
+        self.sessions = Sessions()
+        self.outgoing = Outgoing(self)
+        self.internal_secret = secrets.token_urlsafe(32)
+        self.clock: Callable[[], float] = time.time
+        self.connection_note: tuple[str, str] | None = None
+        """What the module's settings page last found: "success" or "danger", and a text."""
+        self._routes: dict[str, Route] = table()
+        self._runner: web.AppRunner | None = None
+        self._server: asyncio.Server | None = None
+        self._address = ("127.0.0.1", 0)
+
+    # State, as tests and the demo set it
+
+    @property
+    def files(self) -> dict[str, HumHubFile]:
+        return self.store.by_guid
+
+    def user(self, username: str | None) -> User | None:
+        return self.users.get(username or "")
+
+    def user_by_guid(self, guid: str | None) -> User | None:
+        return next((user for user in self.users.values() if user.guid == guid), None)
+
+    def add_file(self, name: str, content: bytes, *, owner: str = "admin", guid: str | None = None) -> HumHubFile:
+        """Put a file into HumHub that isn't on a post yet."""
+        extension = name.rpartition(".")[2].lower()
+        return self.store.add(name, owner, mime_of(extension), self.store.receive_bytes(content), guid=guid)
+
+    def add_post(
+        self, user: str, text: str, files: list[HumHubFile] | None = None, *, number: int | None = None
+    ) -> Post:
+        """Write a post; its files become the space's."""
+        return self.posts.add(user, text, files or [], number=number)
+
+    def document_hash(self, key: str | None, user_guid: str | None, *, empty: bool = False) -> str:
+        """Sign what `doc=` carries: HumHub's own secret, no expiry."""
+        claims: dict[str, Any] = {}
+        if key:
+            claims["key"] = key
+        if user_guid:
+            claims["userGuid"] = user_guid
+        if empty:
+            claims["isEmpty"] = True
+        return jwt.encode(claims, self.internal_secret, algorithm="HS256")
+
+    def links(self) -> Links:
+        return Links(self.settings, self.space)
+
+    # Lifetime
+
+    @property
+    def url(self) -> str:
+        host, port = self._address
+        return f"http://{host}:{port}{self.settings.base_path}"
+
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        """Listen; port 0 takes a free one."""
+        app = web.Application(client_max_size=0)
+        app.router.add_route("*", "/{path:.*}", self._serve)
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, auto_decompress=False)
+        await self._runner.setup()
+        server = self._runner.server
+        if server is None:
+            raise RuntimeError("the listener could not be set up")
+        self._server = await asyncio.get_running_loop().create_server(lambda: Doorman(self._admits, server), host, port)
+        name = self._server.sockets[0].getsockname()
+        self._address = (name[0], name[1])
+
+    async def stop(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    def _admits(self, address: str) -> bool:
+        return within(address, self.settings.clients)
+
+    # A request's way
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        links = self.links()
+        asset = self._asset(request)
+        if asset is not None:
+            return asset
+        route = links.route_of(request.path, request.query.get("r"))
+        call = self._receive(request, route or "", links)
+        call.fault = self.faults.take(call.route)
+        if call.fault is not None:
+            spoiled = await self._spoil(call, call.fault)
+            if spoiled is not None:
+                return spoiled
+        answer, dresses = await self._answer(call)
+        finish(call, answer, dresses=dresses)
+        return await send(call, answer)
+
+    async def _answer(self, call: Call) -> tuple[Answer, int]:
+        """Run the route; return its answer and how often the controllers' headers are set."""
+        route = self._routes.get(call.route)
+        try:
+            answer = await self._run(call, route)
+        except HumHubError as error:
+            return self._error(call, error), 1 if not call.dressed or call.format_is_json else 2
+        return answer, 1 if call.dressed else 0
+
+    async def _run(self, call: Call, route: Route | None) -> Answer:
+        if route is None:
+            raise HumHubError(404, "Page not found.")
+        if route.early is not None:
+            route.early(call)
+        if route.login and call.user is None:
+            return self._to_login(call, route)
+        await call.read_form()
+        if route.csrf_before_dress:
+            call.check_csrf()
+        call.format_is_json = route.json
+        call.dress()
+        if route.csrf:
+            call.check_csrf()
+        answer = await route.handler(call)
+        if answer.reopens_session and call.session is not None and not call.set_cookies:
+            call.set_cookie("PHPSESSID", call.session.id)
+        if call.session is not None and call.session.notes.get("remember") and call.user is not None:
+            call.set_cookie("_identity", self.sessions.identity(call.user), sessions.REMEMBER)
+        return answer
+
+    def _receive(self, request: web.Request, route: str, links: Links) -> Call:
+        cookies = sessions.read_cookies(request.headers.getall("Cookie", []))
+        call = Call(self, request, route, links, cookies)
+        call.session = self.sessions.find(cookies.get("PHPSESSID"))
+        call.csrf = self.sessions.unseal(cookies.get("_csrf"))
+        if call.session is not None:
+            call.user = self.user(call.session.username)
+        if call.user is None:
+            self._remember(call)
+        return call
+
+    def _remember(self, call: Call) -> None:
+        """Log in by the `_identity` cookie."""
+        sealed = self.sessions.unseal(call.cookies.get("_identity"))
+        for user in self.users.values():
+            if sealed is not None and user.auth_key in sealed:
+                call.user = user
+                session = call.open_session()
+                session.username = user.username
+                session.notes["remember"] = "1"
+
+    def _to_login(self, call: Call, route: Route) -> Answer:
+        target = call.origin + call.links.to("user/auth/login")
+        if not call.ajax:
+            call.open_session().notes["return"] = str(call.request.rel_url)
+        answer = pages.redirect(call, target)
+        if route.json:
+            answer.content_type, answer.body = answers.JSON, b"null"
+        return answer
+
+    def _error(self, call: Call, error: HumHubError) -> Answer:
+        if call.format_is_json:
+            answer = answers.plain_json_error(error.status, error.message)
+        elif call.ajax:
+            answer = answers.as_json({"error": True, "message": error.message}, error.status)
+        else:
+            answer = pages.error(call, error.status, error.message)
+        answer.headers.update(error.headers)
+        return answer
+
+    async def _spoil(self, call: Call, fault: Fault) -> web.StreamResponse | None:
+        """Answer with a fault that leaves nothing for the route to do."""
+        if fault.hang is not None:
+            await asyncio.sleep(fault.hang)
+            if call.request.transport is not None:
+                call.request.transport.abort()
+            return web.Response()
+        if fault.redirect is not None:
+            return web.Response(status=302, headers={"Location": fault.redirect}, text="")
+        status = 200 if fault.page else fault.status
+        if status is None:
+            return None
+        page = f"<!DOCTYPE html><html><head><title>HumHub</title></head><body><h1>{status}</h1></body></html>"
+        return web.Response(status=status, text=page, content_type="text/html")
+
+    def _asset(self, request: web.Request) -> web.StreamResponse | None:
+        base = self.settings.base_path
+        for prefix in ("/static/", "/assets/onlyoffice/"):
+            if request.path.startswith(base + prefix):
+                path = STATIC / request.path[len(base + prefix) :]
+                if path.parent != STATIC or not path.is_file():
+                    return web.Response(status=404, text="404")
+                kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+                return web.Response(body=path.read_bytes(), headers={"Content-Type": kind, "Cache-Control": "no-cache"})
+        return None
+
+    def reconfigure(self, **changes: Any) -> None:
+        """Change some settings, as the module's settings page does."""
+        self.settings = replace(self.settings, **changes)
+
+    def session_of(self, user: User) -> Session:
+        """Open a session for a user without the login page."""
+        session = self.sessions.start()
+        session.username = user.username
+        return session
+
+    def seed_samples(self) -> None:
+        """Fill the space with sample documents."""
+        from bridge.demo.humhub import samples  # noqa: PLC0415  # its libraries are the extra `demo`
+
+        samples.seed(self)

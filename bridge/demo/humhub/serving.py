@@ -1,0 +1,45 @@
+"""Answering with a file: its name, and one range of it."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from pathlib import Path
+from urllib.parse import quote
+
+from bridge.demo.humhub.answers import Answer, HumHubError, Piece
+from bridge.demo.humhub.call import Call
+
+
+def send_file(call: Call, path: Path, *, size: int, name: str, mime: str, headers: dict[str, str]) -> Answer:
+    """Answer with a file or one range of it; several ranges, or one beyond its end, are a 416."""
+    start, end = _range(call.request.headers.get("Range"), size, headers)
+    whole = (start, end) == (0, size - 1) and "Range" not in call.request.headers
+    answer = Answer(status=200 if whole else 206, content_type=mime, body=Piece(path, start, end - start + 1))
+    answer.headers.update(headers)
+    if not whole:
+        answer.headers["Content-Range"] = f"bytes {start}-{end}/{size}"
+    answer.headers["Accept-Ranges"] = "bytes"
+    answer.headers["Content-Disposition"] = disposition(name)
+    return answer
+
+
+def _range(header: str | None, size: int, headers: dict[str, str]) -> tuple[int, int]:
+    if header is None:
+        return 0, size - 1
+    match = re.fullmatch(r"bytes=(\d*)-(\d*)", header)
+    if match and any(match.groups()):
+        first, last = match.groups()
+        start = int(first) if first else max(size - int(last), 0)
+        end = min(int(last), size - 1) if first and last else size - 1
+        if start <= end:
+            return start, end
+    raise HumHubError(416, "Requested range not satisfiable", {**headers, "Content-Range": f"bytes */{size}"})
+
+
+def disposition(name: str) -> str:
+    """Write Content-Disposition: an ASCII name, and the whole one where that differs from its percent-encoding."""
+    ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    fallback = re.sub(r"[%/\\]", "_", ascii_name).replace('"', '\\"')
+    encoded = quote(name, safe="")
+    return f'attachment; filename="{fallback}"' + (f"; filename*=utf-8''{encoded}" if encoded != name else "")

@@ -1,0 +1,34 @@
+"""What the small HumHub is told: the module's settings, how it is reached and which network it lives in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class HumHubSettings:
+    """The module's settings page, and the server's own surroundings."""
+
+    server_url: str
+    """ONLYOFFICE Docs as browsers see it."""
+    internal_server_url: str
+    """ONLYOFFICE Docs as HumHub itself calls it."""
+    storage_url: str
+    """HumHub as ONLYOFFICE Docs calls it."""
+    secret: str = field(repr=False)
+    """The module's JWT secret; none when empty, and with 1 to 31 bytes every open is a 500."""
+    header: str = "Authorization"
+    base_path: str = ""
+    """Where HumHub lies in a sub-directory, e.g. `/hub`."""
+    pretty_urls: bool = True
+    """Without them a route is `/index.php?r=onlyoffice%2Fopen&…`."""
+    clients: str | None = None
+    """CIDR of the network that is served; any other connection is aborted without a byte."""
+    source_address: str | None = None
+    """Local address of HumHub's own calls."""
+    trusts_forwarded: bool = False
+    """`request.trustedHosts`: X-Forwarded-Proto and -Host count."""
+
+    @property
+    def internal_url(self) -> str:
+        return (self.internal_server_url or self.server_url).rstrip("/")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Sequence
+from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -39,6 +40,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+tokens = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Read and sign tokens by hand.")
+app.add_typer(tokens, name="token")
+
+
+class Party(StrEnum):
+    """Who gets a token that is signed by hand."""
+
+    HUMHUB = "humhub"
+    DOCS = "docs"
+
 
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The configuration.", metavar="FILE")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
@@ -106,6 +118,52 @@ def formats(as_json: JsonOption = False) -> None:
     for found in all_formats():
         table.add_row(found.name, found.type, ", ".join(found.actions), ", ".join(found.convert))
     _console().print(table)
+
+
+@app.command()
+def serve(config: ConfigOption = Path("bridge.yaml")) -> None:
+    """Run the bridge until SIGTERM or SIGINT."""
+    import asyncio  # noqa: PLC0415 - see the head of this file
+
+    from bridge.app import serve as run  # noqa: PLC0415
+    from bridge.watch import logs  # noqa: PLC0415
+
+    loaded = load(config, make_secret=True)
+    logs.configure(level=loaded.config.log.level, style=loaded.config.log.format)
+    _print_faults(_console(stderr=True), (), loaded.warnings)
+    asyncio.run(run(loaded.config))
+
+
+@tokens.command("show")
+def token_show(token: str, config: ConfigOption = Path("bridge.yaml"), as_json: JsonOption = False) -> int:
+    """Say what a token holds, and with whose secret it verifies. Nothing is sent."""
+    from bridge.rings import inspect  # noqa: PLC0415 - see the head of this file
+
+    found = inspect(token, load(config).config)
+    if as_json:
+        _print_json(dataclasses.asdict(found))
+    else:
+        for line in found.lines():
+            typer.echo(line)
+    return _FINE if found.verified_by else _FOUND
+
+
+@tokens.command("sign")
+def token_sign(
+    claims: Annotated[str, typer.Argument(metavar="JSON", help="The claims, as a JSON object.")],
+    party: Annotated[Party, typer.Option("--for", help="Whose secret signs it.")],
+    site: Annotated[str | None, typer.Option(help="The site, where there are several.")] = None,
+    config: ConfigOption = Path("bridge.yaml"),
+    as_json: JsonOption = False,
+) -> None:
+    """Sign claims as the bridge would, to try a call by hand; times are added where they are missing."""
+    from bridge.rings import sign  # noqa: PLC0415 - see the head of this file
+
+    token, header = sign(claims, load(config).config, party=party, site=site)
+    if as_json:
+        _print_json({"token": token, "header": header})
+    else:
+        typer.echo(token)
 
 
 def _console(*, stderr: bool = False) -> Console:

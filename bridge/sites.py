@@ -11,9 +11,10 @@ from bridge.protocol.errors import NoRouteError, RefusedError
 from bridge.protocol.keys import read_doc_hash
 from bridge.protocol.tokens import KeyRing
 from bridge.protocol.urls import Backend, BackendTarget, backend_target, split
+from bridge.rings import DocsRings
 from bridge.transport.upstream import Upstream
 
-__all__ = ["Addresses", "DocsRings", "Node", "Site", "Topology"]
+__all__ = ["Addresses", "Node", "Site", "Topology"]
 
 # Below this, on the docs and humhub legs, the first segment names a site.
 _SITE_PREFIX = "/s/"
@@ -37,18 +38,6 @@ class Node:
 
     name: str
     upstream: Upstream
-
-
-@dataclass(frozen=True, slots=True)
-class DocsRings:
-    """The key rings of Docs, which may have a secret and a header for each direction.
-
-    ``browser`` signs editor configurations, ``inbox`` what Docs is sent, ``outbox`` what Docs sends.
-    """
-
-    browser: KeyRing
-    inbox: KeyRing
-    outbox: KeyRing
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +76,19 @@ class Topology:
             "No site is served under this name.", host=host, remedy="Add the name to the hosts of its site."
         )
 
+    def site_named(self, name: str | None) -> Site:
+        """Give a site by name; None means the only one.
+
+        Raises:
+            NoRouteError: no such site, or none named where there are several.
+        """
+        if name is None and len(self.sites) == 1:
+            return self.sites[0]
+        for site in self.sites:
+            if site.name == name:
+                return site
+        raise NoRouteError("The address names no site.", site=name, remedy="Put /s/<site> before the path.")
+
     def site_for_path(self, path: str) -> tuple[Site, str]:
         """Give the site that a path on the docs or humhub leg names, and the path below it.
 
@@ -95,12 +97,8 @@ class Topology:
         """
         if path.startswith(_SITE_PREFIX):
             name, slash, rest = path.removeprefix(_SITE_PREFIX).partition("/")
-            for site in self.sites:
-                if site.name == name:
-                    return site, slash + rest
-        if len(self.sites) == 1:
-            return self.sites[0], path
-        raise NoRouteError("The address names no site.", path=path, remedy="Put /s/<site> before the path.")
+            return self.site_named(name), slash + rest
+        return self.site_named(None), path
 
     def node_for(self, key: str) -> Node:
         """Give the node of a document key: the same one as long as the nodes stay (rendezvous hashing)."""

@@ -125,9 +125,9 @@ def docs_file(url: str) -> str:
     """
     parts = split(url)
     found = _FILE.search(parts.path)
-    if found is None or normalise(found[0]) != found[0]:
+    if found is None:
         raise RefusedError("The message names a file that is none of ONLYOFFICE Docs'.", url=url[:200])
-    return found[0] + (f"?{parts.query}" if parts.query else "")
+    return normalise(found[0]) + (f"?{parts.query}" if parts.query else "")
 
 
 def api_script(source: str) -> str | None:

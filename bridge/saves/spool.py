@@ -60,6 +60,16 @@ class Spool:
                 remedy=f"Give the bridge's user the right to write {self.directory} (saves.directory).",
             ) from error
 
+    async def check(self) -> str:
+        """Say that bodies can be kept.
+
+        Raises:
+            StorageError: they can't.
+        """
+        await asyncio.to_thread(self.open)
+        number, size = await asyncio.to_thread(self.left)
+        return f"{number} undelivered, {size} bytes"
+
     async def keep(self, body: AsyncIterable[bytes], *, filetype: str | None, about: dict[str, Any]) -> Entry:
         """Make a body durable and give its entry.
 

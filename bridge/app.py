@@ -1,0 +1,262 @@
+"""Builds one application a leg, and owns every lifetime: what starts, in which order, and how it ends.
+
+Theory of operation
+-------------------
+:func:`running` opens what the legs need (the save directory, the upstreams' clients), then the legs themselves: admin
+first, so that a supervisor sees the process, then humhub and docs, browser last, so that nobody comes in before all can
+be answered. Upstreams are not dialled: one that comes later is served when it is there.
+
+It ends the other way round. The browser and docs legs stop listening and finish what they have: websockets are closed
+with 1001, so that editors come back to the next process; running saves end. Meanwhile the humhub leg stays, because
+HumHub pulls the saved bodies there. What isn't done after the grace is cut, and Docs tries its callback again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import signal
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+from aiohttp import web
+
+from bridge.config import AdminLegConfig, Config, LegConfig, Mode, UpstreamConfig
+from bridge.legs import admin, browser, docs, editors, humhub
+from bridge.legs.answers import Kind
+from bridge.legs.middleware import Entrance, name_answer, shared
+from bridge.legs.state import ATTEMPTS, CLOCK, INTAKE, LIMITS, METRICS, SOCKETS, TOPOLOGY, Limits
+from bridge.protocol.errors import ConfigurationError, StorageError
+from bridge.rings import docs_rings, site_ring
+from bridge.saves.attempts import Attempts
+from bridge.saves.intake import Intake
+from bridge.saves.spool import Spool
+from bridge.sites import Addresses, Node, Site, Topology
+from bridge.transport.upstream import Timeouts, Upstream
+from bridge.transport.websocket import LiveSockets
+from bridge.watch.metrics import Metrics
+
+__all__ = ["running", "serve"]
+
+log = structlog.get_logger(__name__)
+
+# How long requests that are under way at the end may go on, in seconds, on the legs where nothing is lost by a cut.
+_GRACE = 10.0
+# How long an upstream may take to show that it is there.
+_PATIENCE = 2.0
+
+
+@contextlib.asynccontextmanager
+async def running(config: Config, *, clock: Callable[[], float] = time.time) -> AsyncIterator[None]:
+    """Run the bridge inside the block: all legs listen when it is entered, everything has ended when it is left.
+
+    Raises:
+        ConfigurationError: it asks for what this release doesn't have.
+        StorageError: the save directory can't be written, or a leg can't listen.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        common = await _common(config, clock, stack)
+        legs = config.legs
+        await _listen(stack, "admin", _admin(config, common), legs.admin, config)
+        await _listen(stack, "humhub", _leg(config, common, "humhub", legs.humhub), legs.humhub, config)
+        guarded = contextlib.AsyncExitStack()
+        outer = [
+            await _listen(guarded, "docs", _leg(config, common, "docs", legs.docs), legs.docs, config),
+            await _listen(guarded, "browser", _leg(config, common, "browser", legs.browser), legs.browser, config),
+        ]
+        try:
+            yield
+        finally:
+            await _end(outer, common)
+            await guarded.aclose()
+
+
+async def _end(runners: list[web.AppRunner], common: _Common) -> None:
+    """Take no new connections on the outer legs, and send editors away so that they come back to the next process."""
+    for runner in runners:
+        for site in list(runner.sites):
+            await site.stop()
+    common.sockets.stop()
+
+
+def _leg(config: Config, common: _Common, name: str, leg: LegConfig) -> web.Application:
+    routes, kind, error = {
+        "humhub": (humhub.routes(), Kind.MESSAGE, 1),
+        "docs": (docs.routes(), Kind.MESSAGE, 1),
+        "browser": ([*editors.routes(config.docs.path), *browser.routes()], Kind.PAGE, True),
+    }[name]
+    entrance = Entrance(name, kind, error, leg.allow, leg.trust_forwarded_from, common.metrics)
+    app = web.Application(middlewares=shared(entrance))
+    limits = config.limits
+    app[TOPOLOGY] = common.topology
+    app[ATTEMPTS] = common.attempts
+    app[INTAKE] = common.intake
+    app[SOCKETS] = common.sockets
+    app[CLOCK] = common.clock
+    app[METRICS] = common.metrics
+    app[LIMITS] = Limits(limits.body, limits.page, limits.websocket_message, limits.download)
+    app.on_response_prepare.append(name_answer)
+    app.add_routes(routes)
+    return app
+
+
+def _admin(config: Config, common: _Common) -> web.Application:
+    leg = config.legs.admin
+    entrance = Entrance("admin", Kind.MESSAGE, True, leg.allow, leg.trust_forwarded_from, common.metrics)
+    app = web.Application(middlewares=[*shared(entrance), admin.guard(leg.token)])
+    app[METRICS] = common.metrics
+    app[admin.CHECKS] = {"saves": common.spool.check, **_reachable(common.topology)}
+    app.on_response_prepare.append(name_answer)
+    app.add_routes(admin.routes())
+    return app
+
+
+def _reachable(topology: Topology) -> dict[str, admin.Check]:
+    """Give a check for each upstream: that it answers at all, whatever it says."""
+    sites = {
+        f"site {site.name}": functools.partial(_ask, site.upstream, f"{site.base_path}/") for site in topology.sites
+    }
+    nodes = {f"node {node.name}": functools.partial(_ask, node.upstream, "/healthcheck") for node in topology.nodes}
+    return {**sites, **nodes}
+
+
+async def _ask(upstream: Upstream, target: str) -> str:
+    async with upstream.request("GET", target, deadline=_PATIENCE) as answer:
+        return f"answers {answer.status}"
+
+
+async def _listen(
+    stack: contextlib.AsyncExitStack,
+    name: str,
+    app: web.Application,
+    leg: LegConfig | AdminLegConfig,
+    config: Config,
+) -> web.AppRunner:
+    """Let a leg listen until the stack is left; what is under way then has its grace."""
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        # A callback goes on without its caller: HumHub may be storing. Anything else ends with its client.
+        handler_cancellation=name != "docs",
+        auto_decompress=False,
+        max_line_size=config.limits.header,
+        max_field_size=config.limits.header,
+        shutdown_timeout=config.saves.deadline if name == "docs" else _GRACE,
+    )
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    site = web.TCPSite(runner, leg.listen.host, leg.listen.port, ssl_context=_server_tls(leg))
+    try:
+        await site.start()
+    except OSError as error:
+        raise StorageError(
+            f"The {name} leg can't listen on {leg.listen}: {error.strerror}.",
+            remedy=f"Is something else listening there, or is it no address of this machine? See legs.{name}.listen.",
+        ) from error
+    log.info("listening", leg=name, address=str(leg.listen), url=str(getattr(leg, "url", "")) or None)
+    return runner
+
+
+async def serve(config: Config) -> None:
+    """Run the bridge until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with running(config):
+        log.info("ready")
+        await stop.wait()
+        log.info("stopping", saves="running ones end", grace=config.saves.deadline)
+    log.info("stopped")
+
+
+@dataclass(frozen=True, slots=True)
+class _Common:
+    """What the legs have in common."""
+
+    topology: Topology
+    attempts: Attempts
+    intake: Intake
+    spool: Spool
+    metrics: Metrics
+    clock: Callable[[], float]
+    sockets: LiveSockets
+
+
+async def _common(config: Config, clock: Callable[[], float], stack: contextlib.AsyncExitStack) -> _Common:
+    """Open what the legs share, in the order in which it is needed."""
+    if any(site.mode is Mode.CONNECTOR for site in config.sites):
+        raise ConfigurationError(
+            "The connector is not part of this release.", remedy="Set the mode of every site to relay."
+        )
+    if not isinstance(config.saves.directory, Path):
+        raise ConfigurationError(
+            "An object store for saves is not part of this release.", remedy="Set saves.directory to a directory."
+        )
+    spool = Spool(config.saves.directory, max_size=config.saves.max_size)
+    await asyncio.to_thread(spool.open)
+    topology = await _topology(config, stack)
+    attempts = Attempts(config.secret, clock, lifetime=config.saves.attempt)
+    intake = Intake(topology, spool, attempts, clock, deadline=config.saves.deadline, attempt=config.saves.attempt)
+    metrics, sockets = Metrics(), LiveSockets()
+    metrics.watch(websockets=lambda: len(sockets), undelivered=spool.left)
+    return _Common(topology, attempts, intake, spool, metrics, clock, sockets)
+
+
+async def _topology(config: Config, stack: contextlib.AsyncExitStack) -> Topology:
+    sites = [
+        Site(
+            name=site.name,
+            hosts=site.hosts,
+            host=(site.hosts or (site.upstream.host or site.upstream.url.authority,))[0],
+            base_path=site.base_path,
+            ring=site_ring(site, number),
+            upstream=await stack.enter_async_context(_upstream(site.name, site.upstream)),
+        )
+        for number, site in enumerate(config.sites)
+    ]
+    nodes = [
+        Node(node.name, await stack.enter_async_context(_upstream(node.name, node.upstream)))
+        for node in config.docs.nodes
+    ]
+    legs = config.legs
+    addresses = Addresses(legs.browser.url, legs.docs.url, legs.humhub.url)
+    return Topology(tuple(sites), tuple(nodes), docs_rings(config.docs), addresses, config.docs.path)
+
+
+def _upstream(name: str, config: UpstreamConfig) -> Upstream:
+    return Upstream(
+        str(config.url),
+        name=name,
+        host=config.host,
+        ssl=_client_tls(config),
+        source_address=config.source_address,
+        connections=config.connections,
+        timeouts=Timeouts(config.connect, config.first_byte, config.idle),
+    )
+
+
+def _client_tls(config: UpstreamConfig) -> ssl.SSLContext | None:
+    if config.url.scheme != "https":
+        return None
+    context = ssl.create_default_context(cafile=str(config.ca) if config.ca else None)
+    if config.client_cert is not None:
+        key = config.client_cert.key
+        context.load_cert_chain(str(config.client_cert.cert), str(key) if key else None)
+    return context
+
+
+def _server_tls(config: LegConfig | AdminLegConfig) -> ssl.SSLContext | None:
+    if config.tls is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(str(config.tls.cert), str(config.tls.key))
+    if config.tls.client_ca is not None:
+        context.load_verify_locations(cafile=str(config.tls.client_ca))
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context

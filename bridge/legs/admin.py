@@ -1,0 +1,91 @@
+"""The admin leg: alive, ready, metrics. A bearer token guards it wherever it listens beyond loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import ipaddress
+from collections.abc import Awaitable, Callable, Mapping
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from bridge.legs.state import METRICS
+from bridge.protocol.errors import RefusedError
+from bridge.protocol.headers import host_of
+from bridge.protocol.secret import Secret
+from bridge.watch.metrics import CONTENT_TYPE
+
+__all__ = ["CHECKS", "Check", "guard", "routes"]
+
+# A dependency's check: gives what to say of it, or raises what is wrong with it.
+Check = Callable[[], Awaitable[str]]
+
+CHECKS: web.AppKey[Mapping[str, Check]] = web.AppKey("CHECKS")
+
+# A dependency that takes longer to say how it is can't do its work, in seconds.
+_PATIENCE = 2.0
+
+
+async def livez(_request: web.Request) -> web.Response:
+    """Say that the process turns."""
+    return web.json_response({"alive": True})
+
+
+async def readyz(request: web.Request) -> web.Response:
+    """Say of each dependency whether it can do its work; 503 when one can't."""
+    checks = request.app[CHECKS]
+    found = await asyncio.gather(*(_checked(check) for check in checks.values()))
+    ready = all(state["ok"] for state in found)
+    return web.json_response(
+        {"ready": ready, "checks": dict(zip(checks, found, strict=True))}, status=200 if ready else 503
+    )
+
+
+async def _checked(check: Check) -> dict[str, object]:
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            return {"ok": True, "detail": await check()}
+    except TimeoutError:
+        return {"ok": False, "detail": f"no answer within {_PATIENCE:.0f} s"}
+    except Exception as error:  # noqa: BLE001 - whatever it is, the dependency isn't ready
+        return {"ok": False, "detail": str(error)}
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """Give the figures for Prometheus."""
+    return web.Response(body=request.app[METRICS].page(), headers={"Content-Type": CONTENT_TYPE})
+
+
+def guard(token: Secret | None) -> Middleware:
+    """Let only the token's bearers in; without a token, only who calls this machine by a loopback name.
+
+    The Host is looked at because a page on the Internet can make a browser call 127.0.0.1 under a name of its own.
+    """
+
+    @web.middleware
+    async def admitted(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if token is not None:
+            given = request.headers.get("Authorization", "").removeprefix("Bearer ").encode()
+            if not hmac.compare_digest(given, token.reveal()):
+                raise web.HTTPUnauthorized(headers={"WWW-Authenticate": "Bearer"})
+        elif not _is_loopback(host_of(request.headers)[0]):
+            raise RefusedError(
+                "The admin leg is called by a loopback address.",
+                remedy="Call it as 127.0.0.1 or localhost, or set legs.admin.token.",
+            )
+        return await handler(request)
+
+    return admitted
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def routes() -> list[web.RouteDef]:
+    """List what the admin leg serves."""
+    return [web.get("/livez", livez), web.get("/readyz", readyz), web.get("/metrics", metrics)]

@@ -1,0 +1,121 @@
+"""The docs leg: documents downloaded by ONLYOFFICE Docs, and its callbacks.
+
+Nothing else is served here. Docs tries a download three times on an HTTP error and never after a time-out or a cut, and
+its one converter waits meanwhile for everybody: so what is no document is answered as an error, at once.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Final
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from bridge import hop
+from bridge.legs import files
+from bridge.legs.answers import Kind, answers_as
+from bridge.legs.middleware import note, raw_target
+from bridge.legs.state import CLOCK, INTAKE, LIMITS, METRICS, TOPOLOGY
+from bridge.protocol.errors import BadAnswerError, NoRouteError
+from bridge.protocol.messages import parse_object
+from bridge.protocol.signatures import is_text
+from bridge.protocol.urls import Backend, BackendTarget, backend_target
+from bridge.sites import Site
+from bridge.transport.relay import read_request, stream
+from bridge.transport.upstream import Answer
+
+__all__ = ["routes"]
+
+
+@answers_as(Kind.FILE)
+async def download(request: web.Request) -> web.StreamResponse:
+    """Verify Docs' token, sign for HumHub, and stream the document that it answers."""
+    topology, now = request.app[TOPOLOGY], request.app[CLOCK]()
+    target = raw_target(request)
+    site, found = _backend(request, target)
+    if found.route == Backend.TRACK:
+        raise NoRouteError("A callback is posted.")
+    hop.check_download(topology, request.headers, target, now=now)
+    hop.check_hash(found.route, found.doc)
+    claims = {"url": f"{topology.docs_url(site, found.target)}"}
+    headers = CIMultiDict({"Host": site.host, "Accept-Encoding": "identity"})
+    headers.update(hop.token_for_humhub(site, claims, now=now))
+    deadline = request.app[LIMITS].download
+    async with site.upstream.request("GET", found.target, headers=headers, deadline=deadline) as answer:
+        check_document(answer, found.route)
+        return await stream(request, answer, headers=files.headers(answer))
+
+
+async def callback(request: web.Request) -> web.StreamResponse:
+    """Verify a callback and carry it to its end; Docs hears 0 only for what HumHub has confirmed."""
+    topology, now = request.app[TOPOLOGY], request.app[CLOCK]()
+    site, found = _backend(request, raw_target(request))
+    if found.route != Backend.TRACK:
+        raise NoRouteError("A document is fetched with GET.")
+    body = parse_object(await read_request(request, request.app[LIMITS].body))
+    message, _ = hop.read_callback(topology, body, request.headers, found.doc, now=now)
+    note(request, key=message.key, callback=message.status.name.lower())
+    verdict = await request.app[INTAKE].take(site, message, found.target)
+    request.app[METRICS].saved(site=site.name, outcome=verdict.outcome)
+    note(request, outcome=verdict.outcome, why=verdict.why or None, entry=verdict.entry, answered=verdict.error)
+    return web.json_response({"error": verdict.error})
+
+
+@answers_as(Kind.FILE)
+async def body(request: web.Request) -> web.StreamResponse:
+    """Serve an edited file to Docs, which converts it while HumHub stores it."""
+    hop.check_download(request.app[TOPOLOGY], request.headers, raw_target(request), now=request.app[CLOCK]())
+    return await files.body(request)
+
+
+def _backend(request: web.Request, target: str) -> tuple[Site, BackendTarget]:
+    path, _, query = target.partition("?")
+    site, inner = request.app[TOPOLOGY].site_for_path(path)
+    note(request, site=site.name)
+    found = backend_target(inner, query, base_path=site.base_path)
+    if found is None:
+        raise NoRouteError("The docs leg serves documents and callbacks of the configured sites alone.")
+    return site, found
+
+
+def check_document(answer: Answer, route: Backend) -> None:
+    """See that an answer of HumHub is the file.
+
+    Its download route always answers ``application/octet-stream``, whatever the file is, so a page of any kind shows.
+    A 200 without a byte would be opened as a blank document, and then saved over the real one.
+
+    Raises:
+        BadAnswerError: it isn't the file.
+    """
+    kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    wrong = kind != "application/octet-stream" if route == Backend.DOWNLOAD else kind.startswith("text/html")
+    if answer.status != HTTPStatus.OK or wrong:
+        raise BadAnswerError(
+            "HumHub does not give the document.",
+            remedy=_REMEDIES.get(answer.status, "Open the document's page in HumHub again, and look at HumHub's log."),
+            answered=answer.status,
+            content_type=kind,
+            location=answer.headers.get("Location"),
+        )
+    if answer.content_length == 0 and not is_text(files.extension(answer)):
+        raise BadAnswerError("HumHub gives the document without a byte in it.", answered=answer.status)
+
+
+_REMEDIES: Final[dict[int, str]] = {
+    HTTPStatus.FORBIDDEN: "HumHub refuses the bridge's token: compare secret and header of this site's jwt with those "
+    "of HumHub's module, and the clocks.",
+    HTTPStatus.NOT_FOUND: "The key is used up, or another first opener got a different one: reload the page.",
+    HTTPStatus.FOUND: "HumHub redirects: compare the site's upstream with HumHub's base URL and scheme.",
+    HTTPStatus.MOVED_PERMANENTLY: "HumHub redirects: compare the site's upstream with HumHub's base URL and scheme.",
+}
+
+
+def routes() -> list[web.RouteDef]:
+    """List what the docs leg serves; which of HumHub's routes a path is, ``urls.backend_target`` decides."""
+    return [
+        web.get("/file/{capability}", body, allow_head=False),
+        web.get("/s/{site}/file/{capability}", body, allow_head=False),
+        web.get("/{path:.*}", download, allow_head=False),
+        web.post("/{path:.*}", callback),
+    ]

@@ -1,0 +1,256 @@
+"""What every leg does with every request: admit it, name it, answer its errors, and write one line about it.
+
+Theory of operation
+-------------------
+Three middlewares, from the outside in:
+
+1. :func:`observe` gives the request an id, and at its end writes the canonical log line and counts it. Handlers add to
+   the line with :func:`note`.
+2. :func:`answer_errors` turns whatever a handler raises into the shape that the client expects (``answers.py``). Once
+   the head of an answer has left there is no shape any more: the connection is cut.
+3. :func:`admit` refuses what has more than one reading (absolute-form targets, odd Hosts, ambiguous paths) and who
+   isn't allowed, and says who the client is: what a forwarder states counts only from a trusted one.
+
+The router runs before them, on the same raw path; a handler is reached only through :func:`admit`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import secrets
+import time
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from bridge.legs.answers import Failure, Kind, answer, kind_of
+from bridge.protocol.errors import BadRequestError, RefusedError, TokenError, UpstreamError
+from bridge.protocol.headers import FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO, REQUEST_ID, host_of, parse_host
+from bridge.protocol.paths import normalise
+from bridge.transport.relay import cut, transfer_of
+from bridge.watch.metrics import Metrics
+
+__all__ = ["Client", "Entrance", "client_of", "note", "raw_target", "shared"]
+
+log = structlog.get_logger("bridge.request")
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+_SANE_ID: Final = re.compile(r"[0-9A-Za-z._-]{8,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who called, and by which address: ``host`` with its port as the client wrote it, ``proto`` http or https."""
+
+    address: str
+    proto: str
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """What a leg knows of its clients before it knows them.
+
+    Args:
+        leg: its name.
+        kind: the shape of errors that have no route's.
+        error: what the field ``error`` of a message holds.
+        allow: client networks that may call; none is all.
+        trust: networks whose forwarded headers count.
+        metrics: where requests are counted.
+    """
+
+    leg: str
+    kind: Kind
+    error: bool | int
+    allow: tuple[Network, ...]
+    trust: tuple[Network, ...]
+    metrics: Metrics
+
+
+_CLIENT: Final = web.RequestKey("client", Client)
+_ID: Final = web.RequestKey("request id", str)
+_NOTES: Final[web.RequestKey[dict[str, Any]]] = web.RequestKey("notes", dict)
+_STARTED: Final = web.RequestKey("head sent", bool)
+
+
+def client_of(request: web.BaseRequest) -> Client:
+    """Give the client of an admitted request."""
+    return request[_CLIENT]
+
+
+def note(request: web.BaseRequest, **fields: Any) -> None:
+    """Add fields to the request's log line; None leaves one out."""
+    request[_NOTES].update({name: value for name, value in fields.items() if value is not None})
+
+
+def raw_target(request: web.BaseRequest) -> str:
+    """Give path and query as they came over the wire."""
+    return request.raw_path
+
+
+def shared(entrance: Entrance) -> list[Middleware]:
+    """Give the middlewares of a leg, from the outside in."""
+
+    @web.middleware
+    async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
+        request[_ID] = _request_id(request, entrance)
+        request[_NOTES] = {}
+        started = time.perf_counter()
+        response: web.StreamResponse | None = None
+        try:
+            response = await handler(request)
+        finally:
+            _write_line(request, entrance, response, time.perf_counter() - started)
+        return response
+
+    @web.middleware
+    async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except Exception as error:  # noqa: BLE001 - the one place that sees everything
+            return _answered(request, entrance, error)
+
+    @web.middleware
+    async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
+        request[_CLIENT] = _admitted(request, entrance)
+        return await handler(request)
+
+    return [observe, answer_errors, admit]
+
+
+async def name_answer(request: web.BaseRequest, response: web.StreamResponse) -> None:
+    """Put the request's id on every answer as it is sent, streams and websockets included."""
+    request[_STARTED] = True
+    if _ID in request:
+        response.headers[REQUEST_ID] = request[_ID]
+
+
+def _request_id(request: web.BaseRequest, entrance: Entrance) -> str:
+    given = request.headers.get(REQUEST_ID, "")
+    if _SANE_ID.fullmatch(given) and _within(_peer(request), entrance.trust):
+        return given
+    return secrets.token_hex(8)
+
+
+def _peer(request: web.BaseRequest) -> str:
+    """Give the address of the socket's other end."""
+    name = request.transport.get_extra_info("peername") if request.transport else None
+    return str(name[0]).partition("%")[0] if isinstance(name, tuple) else ""
+
+
+def _within(address: str, networks: tuple[Network, ...]) -> bool:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
+    return any((mapped or parsed) in network for network in networks)
+
+
+def _admitted(request: web.BaseRequest, entrance: Entrance) -> Client:
+    target = raw_target(request)
+    if not target.startswith("/") or "#" in target:
+        raise BadRequestError("The request's target is not a path.", target=target[:200])
+    if request.method not in _METHODS:
+        raise web.HTTPMethodNotAllowed(request.method, _METHODS)
+    normalise(target.partition("?")[0])
+    client = _client(request, entrance)
+    if entrance.allow and not _within(client.address, entrance.allow):
+        raise RefusedError(
+            "This address is not allowed here.",
+            remedy=f"Add its network to legs.{entrance.leg}.allow, if it should be.",
+            client=client.address,
+        )
+    return client
+
+
+def _client(request: web.BaseRequest, entrance: Entrance) -> Client:
+    """Say who the client is: the socket's other end, or whom a trusted forwarder names."""
+    host_of(request.headers)
+    peer, host = _peer(request), request.headers["Host"]
+    proto = "https" if request.secure else "http"
+    if not _within(peer, entrance.trust):
+        return Client(peer, proto, host)
+    chain = [address.strip() for address in ",".join(request.headers.getall(FORWARDED_FOR, ())).split(",")]
+    address = next((hop for hop in reversed(chain) if hop and not _within(hop, entrance.trust)), peer)
+    stated = _last(request, FORWARDED_PROTO).lower()
+    host = _last(request, FORWARDED_HOST) or host
+    parse_host(host)
+    return Client(address, stated if stated in ("http", "https") else proto, host)
+
+
+def _last(request: web.BaseRequest, name: str) -> str:
+    """Give the last value of a forwarded header: the one that the trusted forwarder itself wrote."""
+    return ",".join(request.headers.getall(name, ())).rpartition(",")[2].strip()
+
+
+def _answered(request: web.Request, entrance: Entrance, error: Exception) -> web.StreamResponse:
+    if isinstance(error, web.HTTPException) and error.status < HTTPStatus.BAD_REQUEST:
+        return error
+    failure = Failure.of(error)
+    note(request, outcome=failure.reason)
+    if failure.error is not None:
+        note(request, why=failure.message, remedy=failure.error.remedy, **failure.error.details)
+        _count(entrance, failure.error)
+    elif isinstance(error, ConnectionError):
+        note(request, outcome="client-left")
+    elif not isinstance(error, web.HTTPException):
+        log.error("unexpected error", request_id=request[_ID], exc_info=error)
+    if request.get(_STARTED):
+        cut(request)
+        raise ConnectionResetError("the answer was cut") from error
+    kind = kind_of(request, entrance.kind)
+    return answer(failure, kind, error=entrance.error, request_id=request[_ID])
+
+
+def _count(entrance: Entrance, error: BaseException) -> None:
+    if isinstance(error, TokenError):
+        entrance.metrics.token_refused(leg=entrance.leg, reason=str(error.details.get("why", "")))
+    elif isinstance(error, UpstreamError):
+        upstream = str(error.details.get("upstream", ""))
+        entrance.metrics.upstream_failed(upstream=upstream, reason=error.reason)
+
+
+def _write_line(request: web.Request, entrance: Entrance, response: web.StreamResponse | None, seconds: float) -> None:
+    """Write the canonical line: everything about one request that its admin may ask for."""
+    moved, notes = transfer_of(request), request[_NOTES]
+    status = response.status if response is not None else None
+    sent = moved.bytes_out or (response.content_length or 0 if isinstance(response, web.Response) else 0)
+    client = request.get(_CLIENT)
+    fields = {
+        "leg": entrance.leg,
+        "method": request.method,
+        "path": raw_target(request)[:2000],
+        "status": status,
+        "outcome": _outcome(status),
+        "ms": round(seconds * 1000, 1),
+        "bytes_in": moved.bytes_in,
+        "bytes_out": sent,
+        "client": client.address if client else _peer(request),
+        "request_id": request[_ID],
+        **notes,
+    }
+    failed = status is None or status >= HTTPStatus.BAD_REQUEST or "remedy" in notes
+    (log.warning if failed else log.info)("request", **fields)
+    entrance.metrics.request(
+        leg=entrance.leg,
+        site=str(notes.get("site", "")),
+        outcome=str(fields["outcome"]),
+        seconds=seconds,
+        bytes_in=moved.bytes_in,
+        bytes_out=sent,
+    )
+
+
+def _outcome(status: int | None) -> str:
+    if status is None:
+        return "cut"
+    return "ok" if status < HTTPStatus.BAD_REQUEST else f"http-{status}"

@@ -1,0 +1,35 @@
+"""What the handlers of a leg work with: typed keys into the application."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from bridge.saves.attempts import Attempts
+from bridge.saves.intake import Intake
+from bridge.sites import Topology
+from bridge.transport.websocket import LiveSockets
+from bridge.watch.metrics import Metrics
+
+__all__ = ["ATTEMPTS", "CLOCK", "INTAKE", "LIMITS", "METRICS", "SOCKETS", "TOPOLOGY", "Limits"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds that handlers keep: sizes in bytes, times in seconds."""
+
+    body: int
+    page: int
+    websocket_message: int
+    download: float
+
+
+TOPOLOGY = web.AppKey("TOPOLOGY", Topology)
+LIMITS = web.AppKey("LIMITS", Limits)
+INTAKE = web.AppKey("INTAKE", Intake)
+METRICS = web.AppKey("METRICS", Metrics)
+SOCKETS = web.AppKey("SOCKETS", LiveSockets)
+ATTEMPTS = web.AppKey("ATTEMPTS", Attempts)
+CLOCK: web.AppKey[Callable[[], float]] = web.AppKey("CLOCK")

@@ -1,0 +1,77 @@
+"""Metrics for Prometheus: ``bridge_<noun>_<unit>``; labels are leg, site, node, outcome, and never a key or a user."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import version
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
+
+__all__ = ["CONTENT_TYPE", "Metrics"]
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Metrics:
+    """All figures of one process, on a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "bridge_requests_total", "Requests answered.", ("leg", "site", "outcome"), registry=self.registry
+        )
+        self._seconds = Histogram(
+            "bridge_request_seconds", "From the head to the end of an answer.", ("leg",), registry=self.registry
+        )
+        self._bytes = Counter(
+            "bridge_body_bytes_total", "Bytes of bodies moved.", ("leg", "direction"), registry=self.registry
+        )
+        self._tokens = Counter(
+            "bridge_tokens_refused_total", "Tokens that did not hold.", ("leg", "reason"), registry=self.registry
+        )
+        self._upstreams = Counter(
+            "bridge_upstream_errors_total",
+            "Calls that an upstream failed.",
+            ("upstream", "reason"),
+            registry=self.registry,
+        )
+        self._saves = Counter(
+            "bridge_saves_total", "Callbacks, by what became of them.", ("site", "outcome"), registry=self.registry
+        )
+        self._websockets = Gauge("bridge_websockets", "Websockets being relayed.", registry=self.registry)
+        self._waiting = Gauge(
+            "bridge_saves_undelivered", "Edited files that HumHub did not take.", registry=self.registry
+        )
+        self._waiting_bytes = Gauge("bridge_saves_undelivered_bytes", "Their size.", registry=self.registry)
+        Info("bridge_build", "The running version.", registry=self.registry).info(
+            {"version": version("humhub-onlyoffice-bridge")}
+        )
+
+    def request(self, *, leg: str, site: str, outcome: str, seconds: float, bytes_in: int, bytes_out: int) -> None:
+        """Count one answered request; ``site`` is empty where none was found."""
+        self._requests.labels(leg, site, outcome).inc()
+        self._seconds.labels(leg).observe(seconds)
+        self._bytes.labels(leg, "in").inc(bytes_in)
+        self._bytes.labels(leg, "out").inc(bytes_out)
+
+    def token_refused(self, *, leg: str, reason: str) -> None:
+        """Count a token that did not hold."""
+        self._tokens.labels(leg, reason).inc()
+
+    def upstream_failed(self, *, upstream: str, reason: str) -> None:
+        """Count a call that an upstream failed."""
+        self._upstreams.labels(upstream, reason).inc()
+
+    def saved(self, *, site: str, outcome: str) -> None:
+        """Count what became of a callback."""
+        self._saves.labels(site, outcome).inc()
+
+    def watch(self, *, websockets: Callable[[], int], undelivered: Callable[[], tuple[int, int]]) -> None:
+        """Read the gauges from where their truth is, whenever they are asked for."""
+        self._websockets.set_function(websockets)
+        self._waiting.set_function(lambda: undelivered()[0])
+        self._waiting_bytes.set_function(lambda: undelivered()[1])
+
+    def page(self) -> bytes:
+        """Give the page that Prometheus reads."""
+        return generate_latest(self.registry)

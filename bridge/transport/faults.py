@@ -10,7 +10,6 @@ from aiohttp.http import HttpProcessingError
 
 from bridge.protocol.errors import (
     BadAnswerError,
-    BadRequestError,
     CutError,
     UnreachableError,
     UpstreamError,
@@ -31,15 +30,13 @@ _UNREACHED: Final = (
 )
 
 
-def fault(error: BaseException, upstream: str) -> UpstreamError | BadRequestError:
+def fault(error: BaseException, upstream: str) -> UpstreamError:
     """Say in our words what went wrong with an exchange.
 
     ``upstream`` is the configured name. What the library said holds inner addresses: it goes into ``details`` (the
     log's) and never into the message (the client's).
     """
     what = f"{type(error).__name__}: {error}"
-    if isinstance(error, aiohttp.InvalidURL):
-        return BadRequestError("The request's target is not a path.", upstream=upstream, what=what)
     if isinstance(error, _UNREACHED):
         return UnreachableError("The server behind the bridge can't be reached.", upstream=upstream, what=what)
     if isinstance(error, TimeoutError):

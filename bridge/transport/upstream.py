@@ -51,7 +51,7 @@ _SMALL: Final = 64 * 1024  # what is kept of the body of a refused handshake
 _KEEP_ALIVE: Final = 4.0
 _NEVER_ADDED: Final = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 _OURS: Final = ("Connection", "Content-Length", "Expect", "Keep-Alive", "Transfer-Encoding", "Upgrade")
-_TARGET: Final = re.compile(r"/[!-~]*")
+_TARGET: Final = re.compile(r"/[!\"$-~]*")  # no fragment: the library would leave it out
 _SWITCHING: Final = 101
 
 

@@ -18,6 +18,7 @@ limit is dead. Extensions are offered to neither side, so texts arrive as they c
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ from bridge.protocol.engineio import meaningless
 from bridge.protocol.errors import BadRequestError, RefusedError
 from bridge.protocol.headers import answerable
 from bridge.transport.answer import Refusal
-from bridge.transport.relay import Transfer, cut, transfer_of
+from bridge.transport.relay import Transfer, transfer_of
 
 if TYPE_CHECKING:
     from multidict import MultiMapping
@@ -135,8 +136,6 @@ async def relay_websocket(
         outward = _Pump(dialled, client, idle, lost=_FAILED, stuck=_GONE, passing=_outward(transfer))
         with sockets.hold() as stop:
             await _until_the_first_ends(inward, outward, stop)
-        if not client.closed:
-            cut(request)
     return client
 
 
@@ -186,6 +185,7 @@ class _Pump:
         passing: Callable[[WSMsgType, bytes], bytes],
     ) -> None:
         self.source = source
+        self._wire = source.get_extra_info("socket")
         self._sink = sink
         self._idle = idle
         self._lost = _Ending(lost)
@@ -215,10 +215,19 @@ class _Pump:
         return self._lost
 
     async def close(self, ending: _Ending) -> None:
-        """Close the source; a side that doesn't take or answer the close frame in time is left to be cut."""
-        with suppress(TimeoutError):
+        """Close the source; one that doesn't take or answer the close frame in time is broken off."""
+        try:
             async with asyncio.timeout(_CLOSING):
                 await self.source.close(code=ending.code, message=ending.reason)
+        except (TimeoutError, asyncio.CancelledError):
+            # Else the library would keep what it couldn't send, for as long as the other side keeps the connection.
+            with suppress(OSError):
+                self._wire.shutdown(socket.SHUT_RDWR)
+            # A pump that was cancelled while it waited for a full connection leaves its cancelled waiter there, and
+            # whoever waits next is cancelled by that: only a cancellation of this task is one.
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
 
 
 async def _until_the_first_ends(inward: _Pump, outward: _Pump, stop: asyncio.Future[None]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ class Stage:
     def __init__(self, stack: AsyncExitStack) -> None:
         self._stack = stack
         self.seen: list[BaseException] = []
+        self.runners: list[web.AppRunner] = []
 
     async def origin(self, script: Script) -> Origin:
         origin = Origin("")
@@ -62,21 +64,30 @@ class Stage:
         self._stack.push_async_callback(stop)
         return origin
 
-    async def serve(self, handler: Handler) -> str:
+    async def serve(self, handler: Handler, *, buffers: int | None = None) -> str:
+        """Serve a handler; ``buffers`` bounds what the kernel holds of each connection, in bytes."""
         app = web.Application()
         app.router.add_route("*", "/{tail:.*}", handler)
-        runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=1, access_log=None)
+        runner = web.AppRunner(
+            app, handler_cancellation=True, auto_decompress=False, shutdown_timeout=1, access_log=None
+        )
+        self.runners.append(runner)
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
+        listening = socket.create_server(("127.0.0.1", 0))
+        if buffers is not None:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffers)
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffers)
+        await web.SockSite(runner, listening).start()
         return f"http://127.0.0.1:{runner.addresses[0][1]}"
 
     async def upstream(self, url: str, **options: object) -> Upstream:
         options.setdefault("timeouts", Timeouts(connect=2, first_byte=2, idle=2))
         return await self._stack.enter_async_context(Upstream(url, name="origin", **options))  # type: ignore[arg-type]
 
-    async def relay(self, url: str, *, limit: int = 1 << 40, idle: float = 60, **options: object) -> str:
+    async def relay(
+        self, url: str, *, limit: int = 1 << 40, idle: float = 60, buffers: int | None = None, **options: object
+    ) -> str:
         """Serve a relay to ``url``; what its handler raises is kept in ``seen``."""
         upstream = await self.upstream(url, **options)
 
@@ -93,7 +104,7 @@ class Stage:
                     return web.Response(status=error.status, text=str(error))
                 raise
 
-        return await self.serve(handler)
+        return await self.serve(handler, buffers=buffers)
 
 
 @pytest.fixture

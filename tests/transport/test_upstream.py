@@ -5,10 +5,15 @@ from __future__ import annotations
 import asyncio
 import gzip
 import socket
+import ssl
 import struct
+import subprocess
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from bridge.protocol.errors import (
@@ -24,6 +29,7 @@ from bridge.transport.upstream import Body, Timeouts, Upstream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+    from pathlib import Path
 
     from tests.transport.conftest import Stage
 
@@ -106,12 +112,20 @@ async def test_a_target_goes_out_as_it_is(stage: Stage, target: str) -> None:
     assert heads[0].startswith(f"GET {target} HTTP/1.1\r\n".encode())
 
 
-@pytest.mark.parametrize("target", ["", "x", "http://evil/", "*", "/a b", "/a\r\nX: y", "/ü", "/\x00"])
+@pytest.mark.parametrize("target", ["", "x", "http://evil/", "*", "/a b", "/a#b", "/a\r\nX: y", "/ü", "/\x00"])
 async def test_what_is_no_path_is_refused_undialled(stage: Stage, target: str) -> None:
     origin = await stage.origin(answering(OK))
     with pytest.raises(BadRequestError):
         await fetch(await stage.upstream(origin.url), target=target)
     assert origin.connections == 0
+
+
+@given(st.text([chr(code) for code in range(0x21, 0x7F) if chr(code) != "#"]))
+def test_no_target_is_changed(text: str) -> None:
+    url = Upstream("http://host:80/base", name="x")._url(f"/{text}")
+    assert (url.raw_host, url.port) == ("host", 80)
+    assert url.raw_path_qs in (f"/base/{text}", f"/base/{text}".replace("?", "", 1))
+    assert url.raw_path_qs == f"/base/{text}" or text.endswith("?")
 
 
 async def test_a_path_of_the_address_comes_first(stage: Stage) -> None:
@@ -320,6 +334,45 @@ async def test_failing_tls_is_unreachable(stage: Stage) -> None:
     origin = await stage.origin(plain)
     with pytest.raises(UnreachableError):
         await fetch(await stage.upstream(origin.url.replace("http:", "https:")))
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[Path, Path]:
+    """Make a certificate for humhub.example.com alone, and its key."""
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    name = ["-subj", "/CN=humhub.example.com", "-addext", "subjectAltName=DNS:humhub.example.com"]
+    made = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1", *name]
+    command = ["openssl", "req", *made, "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(command, check=True, capture_output=True)
+    return certificate, key
+
+
+async def serve_tls(certificate: tuple[Path, Path], heads: list[bytes]) -> tuple[asyncio.Server, str]:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*certificate)
+
+    async def play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            await answering(OK, heads)(reader, writer)
+        writer.close()
+
+    server = await asyncio.start_server(play, "127.0.0.1", 0, ssl=context)
+    return server, f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+async def test_a_certificate_must_be_trusted_and_name_the_host(certificate: tuple[Path, Path]) -> None:
+    heads: list[bytes] = []
+    server, url = await serve_tls(certificate, heads)
+    trusting = ssl.create_default_context(cafile=certificate[0])
+    async with server:
+        async with Upstream(url, name="origin", host="humhub.example.com", ssl=trusting) as upstream:
+            assert await fetch(upstream) == b"ok"
+        assert b"Host: humhub.example.com\r\n" in heads[0]
+        for options in ({"ssl": trusting}, {"host": "humhub.example.com"}, {"ssl": trusting, "host": "evil.example"}):
+            async with Upstream(url, name="origin", **options) as upstream:
+                with pytest.raises(UnreachableError) as caught:
+                    await fetch(upstream)
+                assert "certificate" in caught.value.details["what"].lower()
 
 
 async def test_a_dial_that_nobody_takes_is_unreachable(stage: Stage) -> None:
@@ -548,6 +601,9 @@ async def test_an_upstream_is_used_only_while_it_is_open(stage: Stage) -> None:
     upstream = Upstream(origin.url, name="origin")
     with pytest.raises(RuntimeError):
         await fetch(upstream)
+    with pytest.raises(RuntimeError):
+        async with upstream.websocket("/", max_message=1):
+            pass
     async with upstream:
         assert await fetch(upstream) == b"ok"
     with pytest.raises(RuntimeError):

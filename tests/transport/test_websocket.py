@@ -336,6 +336,22 @@ async def test_a_refused_message_is_replaced_by_one_that_the_upstream_refuses(re
     assert len(relay.refused) == 2
 
 
+async def test_a_browser_that_reads_nothing_is_broken_off_with_what_it_did_not_take(relay: Relay, stage: Stage) -> None:
+    async def shout(socket: web.WebSocketResponse) -> None:
+        await socket.send_bytes(b"x" * 30 * MB)
+        await relay.echo(socket)
+
+    await relay.start(shout)
+    async with relay.browse() as browser:
+        browser._response.connection.transport.pause_reading()  # type: ignore[union-attr]
+        await asyncio.sleep(1)  # as long as 30 MB take to get there
+        relay.sockets.stop()
+        async with asyncio.timeout(4):
+            while stage.runners[-1].server.connections:  # type: ignore[union-attr] # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        browser._response.connection.transport.abort()  # type: ignore[union-attr]
+
+
 async def test_a_browser_that_does_not_read_holds_back_the_upstream(relay: Relay) -> None:
     sent = 0
 

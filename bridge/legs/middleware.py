@@ -198,7 +198,8 @@ def _answered(request: web.Request, entrance: Entrance, error: Exception) -> web
     failure = Failure.of(error)
     note(request, outcome=failure.reason)
     if failure.error is not None:
-        note(request, why=failure.message, remedy=failure.error.remedy, **failure.error.details)
+        said = {"why": failure.message, "remedy": failure.error.remedy}
+        note(request, **{**said, **failure.error.details})
         _count(entrance, failure.error)
     elif isinstance(error, ConnectionError):
         note(request, outcome="client-left")

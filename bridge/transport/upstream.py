@@ -32,6 +32,7 @@ from bridge.protocol.headers import HOST, parse_host
 from bridge.transport.answer import Answer, Refusal, WiredResponse
 from bridge.transport.body import Body, Outgoing, Timeouts
 from bridge.transport.faults import FAULTS, fault
+from bridge.transport.handshake import RefusedHandshake, keep_refusal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator
@@ -46,7 +47,6 @@ _CHUNK: Final = 64 * 1024
 # The library's 8190 bytes are less than a header may take with Docs' tokens and HumHub's cookies.
 _HEAD: Final = 64 * 1024
 _CLOSING: Final = 2.0  # how long a closed websocket waits for the other's close frame
-_SMALL: Final = 64 * 1024  # what is kept of the body of a refused handshake
 # Node's servers close an idle connection after 5 s, and so do Apache's: below that a POST rarely meets a dead one.
 _KEEP_ALIVE: Final = 4.0
 _NEVER_ADDED: Final = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
@@ -96,7 +96,7 @@ class Upstream:
 
     async def __aenter__(self) -> Self:
         self._session = self._open(limit=self._connections)
-        self._dialler = self._open(limit=0, middlewares=(_keep_refusal,))
+        self._dialler = self._open(limit=0, middlewares=(keep_refusal,))
         return self
 
     async def __aexit__(
@@ -256,31 +256,11 @@ class Upstream:
                     decode_text=False,
                     **self._tls,
                 )
-        except _RefusedHandshake as refused:
+        except RefusedHandshake as refused:
             return refused.refusal
         except FAULTS as error:
             raise fault(error, self.name) from error
         return socket
-
-
-class _RefusedHandshake(Exception):  # noqa: N818 an answer, carried past the library's own check of the handshake
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.status)
-        self.refusal = refusal
-
-
-async def _keep_refusal(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Carry a refused handshake's answer out, which the library would drop together with its body."""
-    response = await handler(request)
-    if response.status == _SWITCHING:
-        return response
-    body = bytearray()
-    try:
-        while len(body) < _SMALL and (chunk := await response.content.readany()):
-            body += chunk
-    finally:
-        response.close()
-    raise _RefusedHandshake(Refusal(response.status, response.reason or "", response.headers, bytes(body[:_SMALL])))
 
 
 async def _finish(response: aiohttp.ClientResponse) -> None:

@@ -7,9 +7,6 @@ from bridge.demo.humhub.answers import Answer, HumHubError
 from bridge.demo.humhub.call import Call
 from bridge.demo.humhub.formats import mime_of
 
-OCTETS = "application/octet-stream"
-HEADERS = {"Pragma": "public", "Expires": "0", "Cache-Control": "must-revalidate, post-check=0, pre-check=0"}
-
 
 def find_document(call: Call) -> None:
     """Find the file by the key inside `doc=`; a hash without key finds the first file that has none."""
@@ -22,9 +19,7 @@ def find_document(call: Call) -> None:
 async def download(call: Call) -> Answer:
     _check(call)
     file = call.the_file()
-    answer = serving.send_file(call, file.path, size=file.size, name=file.name, mime=OCTETS, headers=dict(HEADERS))
-    answer.forgets_cache_rules = True
-    return answer
+    return serving.send_file(call, file.path, size=file.size, name=file.name, mime="application/octet-stream")
 
 
 async def empty_file(call: Call) -> Answer:
@@ -32,11 +27,7 @@ async def empty_file(call: Call) -> Answer:
     path = call.hub.store.directory / "new.docx"
     if not path.exists():
         path.write_bytes(samples.new_document("docx"))
-    answer = serving.send_file(
-        call, path, size=path.stat().st_size, name="new.docx", mime=mime_of("docx"), headers=dict(HEADERS)
-    )
-    answer.forgets_cache_rules = True
-    return answer
+    return serving.send_file(call, path, size=path.stat().st_size, name="new.docx", mime=mime_of("docx"))
 
 
 def _check(call: Call) -> None:

@@ -31,16 +31,14 @@ def may_download(call: Call) -> None:
 
 async def download(call: Call) -> Answer:
     file = call.the_file()
-    headers = {"Cache-Control": "public, max-age=3600", "Etag": file.etag}
+    kept = {"Cache-Control": "public, max-age=3600", "Etag": file.etag}
     if _unchanged(call, file):
-        answer = Answer(status=304, content_type=None)
-        answer.headers.update(headers)
-        answer.headers["Expires"] = formatdate(call.hub.clock() + 3600, usegmt=True)
+        answer = Answer(status=304, content_type=None, forgets_cache_rules=True)
+        answer.headers.update(kept)
     else:
-        headers["Last-Modified"] = formatdate(int(file.updated), usegmt=True)
-        answer = serving.send_file(call, file.path, size=file.size, name=file.name, mime=file.mime, headers=headers)
+        kept["Last-Modified"] = formatdate(int(file.updated), usegmt=True)
+        answer = serving.send_file(call, file.path, size=file.size, name=file.name, mime=file.mime, kept=kept)
     answer.reopens_session = True
-    answer.forgets_cache_rules = True
     return answer
 
 

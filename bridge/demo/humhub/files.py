@@ -40,7 +40,8 @@ class HumHubFile:
 
     @property
     def etag(self) -> str:
-        return f'"{hashlib.sha1(f"{self.guid}{self.sha1}{self.version}".encode(), usedforsecurity=False).hexdigest()[:27]}"'
+        state = f"{self.guid}{self.sha1}{self.version}".encode()
+        return f'"{hashlib.sha1(state, usedforsecurity=False).hexdigest()[:27]}"'
 
     def document_key(self) -> str:
         """Return the document key; make one at the first open."""
@@ -51,6 +52,10 @@ class HumHubFile:
     def content(self) -> bytes:
         return self.path.read_bytes()
 
+    def head(self) -> bytes:
+        with self.path.open("rb") as file:
+            return file.read(512)
+
 
 @dataclass(frozen=True, slots=True)
 class Body:
@@ -59,7 +64,6 @@ class Body:
     path: Path
     size: int
     sha1: str
-    head: bytes = b""
 
     def discard(self) -> None:
         self.path.unlink(missing_ok=True)
@@ -77,23 +81,22 @@ class FileStore:
         """Write a body to disk as it comes; it never lies whole in memory."""
         path = self.directory / f".{uuid.uuid4().hex}.part"
         digest = hashlib.sha1(usedforsecurity=False)
-        size, head = 0, b""
+        size = 0
         try:
             with path.open("wb") as out:
                 async for chunk in chunks:
                     out.write(chunk)
                     digest.update(chunk)
                     size += len(chunk)
-                    head = head or chunk[:512]
         except BaseException:
             path.unlink(missing_ok=True)
             raise
-        return Body(path, size, digest.hexdigest(), head)
+        return Body(path, size, digest.hexdigest())
 
     def receive_bytes(self, content: bytes) -> Body:
         path = self.directory / f".{uuid.uuid4().hex}.part"
         path.write_bytes(content)
-        return Body(path, len(content), hashlib.sha1(content, usedforsecurity=False).hexdigest(), content[:512])
+        return Body(path, len(content), hashlib.sha1(content, usedforsecurity=False).hexdigest())
 
     def add(self, name: str, owner: str, mime: str, body: Body, *, guid: str | None = None) -> HumHubFile:
         guid = guid or str(uuid.uuid4())
@@ -121,9 +124,6 @@ class FileStore:
 def short_size(size: int) -> str:
     if size < 1000:
         return f"{size} B"
-    value = float(size)
-    for unit in ("kB", "MB", "GB"):
-        value /= 1000
-        if value < 1000:
-            break
-    return f"{value:.1f} {unit}"
+    if size < 1000**2:
+        return f"{size / 1000:.1f} kB"
+    return f"{size / 1000**2:.1f} MB"

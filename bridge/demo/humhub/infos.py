@@ -56,14 +56,15 @@ def handlers(call: Call, file: HumHubFile) -> list[tuple[str, str, bool]]:
     if found is None or call.user is None:
         return []
     entries = []
-    if is_form(file.path.open("rb").read(512)):
+    form = file.extension == "pdf" and is_form(file.head())
+    if form:
         fill = call.links.to("onlyoffice/open", guid=file.guid, mode="edit", restrict="fill")
         entries.append(("Fill in form in ONLYOFFICE", fill, True))
     else:
         entries.append(("View document", call.links.to("onlyoffice/open", guid=file.guid, mode="view"), True))
     call.file = file
     if call.can_write():
-        if found.edit:
+        if found.edit or form:
             entries.append(("Edit document", call.links.to("onlyoffice/open", guid=file.guid, mode="edit"), True))
         if found.convert:
             entries.append(("Convert document", call.links.to("onlyoffice/convert", guid=file.guid), False))

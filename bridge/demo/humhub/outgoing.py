@@ -1,4 +1,4 @@
-"""HumHub's own calls: fetching what a URL answers, and ONLYOFFICE Docs' converter and commands, as the module makes them."""
+"""HumHub's own calls: what a URL answers, and Docs' converter and commands, as the module asks for them."""
 
 from __future__ import annotations
 

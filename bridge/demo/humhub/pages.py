@@ -82,7 +82,7 @@ def page(call: Call, title: str, content: str, *, bare: bool = False) -> Answer:
         main_class="narrow" if bare else "wide",
         content=content,
         config=_config(call),
-        start="" if bare else _start(call),
+        start=_start(call),
     )
     return html(text, page=True)
 

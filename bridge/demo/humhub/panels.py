@@ -62,8 +62,11 @@ def post(call: Call, entry: Post) -> str:
 def edit_post(call: Call, entry: Post) -> str:
     action = call.links.in_space("post/post/edit", id=entry.number)
     body = (
-        f'<form action="{attribute(action)}" method="post"><input type="hidden" name="_csrf" value="{call.csrf_token()}">'
-        f'<textarea name="Post[message]" rows="3">{attribute(entry.text)}</textarea></form>'
+        f'<form action="{attribute(action)}" method="post">'
+        f'<input type="hidden" name="_csrf" value="{call.csrf_token()}">'
+        f'<textarea name="Post[message]" rows="3">{attribute(entry.text)}</textarea>'
+        f'<a class="btn btn-light" href="#" data-action-click="ui.modal.load" data-modal-id="onlyoffice-modal" '
+        f'data-action-url="{attribute(call.links.to("onlyoffice/create"))}">Create file</a></form>'
     )
     return modal("<strong>Edit</strong> post", body, footer())
 
@@ -213,4 +216,4 @@ def share(call: Call, file: HumHubFile) -> str:
         view_checked=" checked" if links["view"] else "",
         edit_checked=" checked" if links["edit"] else "",
     )
-    return modal("<strong>Share</strong> document", body, footer(), scripts=module_script(call))
+    return modal("<strong>Share</strong> document", body, footer())

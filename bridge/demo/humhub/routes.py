@@ -21,7 +21,6 @@ class Route:
     early: Callable[[Call], None] | None = None
     login: bool = True
     csrf: bool = True
-    csrf_before_dress: bool = False
     json: bool = False
     """Errors are JSON whoever asks."""
 
@@ -47,9 +46,7 @@ def table() -> dict[str, Route]:
         "onlyoffice/create": Route(create.index),
         "onlyoffice/create/document": Route(create.document),
         "onlyoffice/convert": Route(convert.index, early=convert.find_file, login=False),
-        "onlyoffice/convert/convert": Route(
-            convert.convert, early=convert.find_file, login=False, csrf=False, csrf_before_dress=True
-        ),
+        "onlyoffice/convert/convert": Route(convert.convert, early=convert.find_file, login=False),
         "onlyoffice/share": Route(share.index, early=share.find_file, login=False),
         "onlyoffice/share/get": Route(share.get, early=share.find_file, login=False),
         "onlyoffice/share/remove": Route(share.remove, early=share.find_file, login=False),

@@ -98,11 +98,12 @@ def pdf_form() -> bytes:
         "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
         "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Annots [4 0 R] >>",
         "<< /Type /Annot /Subtype /Widget /FT /Tx /T (name) /Rect [72 700 372 724] /P 3 0 R >>",
+        comment="ONLYOFFICEFORM",
     )
 
 
-def _pdf(*objects: str) -> bytes:
-    out = b"%PDF-1.7\n"
+def _pdf(*objects: str, comment: str = "") -> bytes:
+    out = f"%PDF-1.7\n%{comment}\n".encode()
     offsets = []
     for number, body in enumerate(objects, start=1):
         offsets.append(len(out))

@@ -146,6 +146,8 @@ class SmallHumHub:
             if spoiled is not None:
                 return spoiled
         answer, dresses = await self._answer(call)
+        if call.session is not None and call.session.notes.get("remember") and call.user is not None:
+            call.set_cookie("_identity", self.sessions.identity(call.user), sessions.REMEMBER)
         finish(call, answer, dresses=dresses)
         return await send(call, answer)
 
@@ -166,17 +168,12 @@ class SmallHumHub:
         if route.login and call.user is None:
             return self._to_login(call, route)
         await call.read_form()
-        if route.csrf_before_dress:
-            call.check_csrf()
         call.format_is_json = route.json
         call.dress()
         if route.csrf:
             call.check_csrf()
         answer = await route.handler(call)
-        if answer.reopens_session and call.session is not None and not call.set_cookies:
-            call.set_cookie("PHPSESSID", call.session.id)
-        if call.session is not None and call.session.notes.get("remember") and call.user is not None:
-            call.set_cookie("_identity", self.sessions.identity(call.user), sessions.REMEMBER)
+        self._reopen_session(call, answer)
         return answer
 
     def _receive(self, request: web.Request, route: str, links: Links) -> Call:
@@ -217,7 +214,15 @@ class SmallHumHub:
         else:
             answer = pages.error(call, error.status, error.message)
         answer.headers.update(error.headers)
+        answer.reopens_session = answer.forgets_cache_rules = "Cache-Control" in error.headers
+        self._reopen_session(call, answer)
         return answer
+
+    @staticmethod
+    def _reopen_session(call: Call, answer: Answer) -> None:
+        """Send the session's cookie again, as HumHub does around files."""
+        if answer.reopens_session and call.session is not None and not call.set_cookies:
+            call.set_cookie("PHPSESSID", call.session.id)
 
     async def _spoil(self, call: Call, fault: Fault) -> web.StreamResponse | None:
         """Answer with a fault that leaves nothing for the route to do."""

@@ -11,20 +11,24 @@ from bridge.demo.humhub.answers import Answer, HumHubError, Piece
 from bridge.demo.humhub.call import Call
 
 
-def send_file(call: Call, path: Path, *, size: int, name: str, mime: str, headers: dict[str, str]) -> Answer:
-    """Answer with a file or one range of it; several ranges, or one beyond its end, are a 416."""
-    start, end = _range(call.request.headers.get("Range"), size, headers)
-    whole = (start, end) == (0, size - 1) and "Range" not in call.request.headers
-    answer = Answer(status=200 if whole else 206, content_type=mime, body=Piece(path, start, end - start + 1))
-    answer.headers.update(headers)
-    if not whole:
+def send_file(call: Call, path: Path, *, size: int, name: str, mime: str, kept: dict[str, str] | None = None) -> Answer:
+    """Answer with a file or one range of it; several ranges, or one beyond its end, are a 416.
+
+    `kept` are headers that were set before, and that a 416 has too.
+    """
+    wanted = call.request.headers.get("Range")
+    start, end = _range(wanted, size, kept or {})
+    answer = Answer(status=206 if wanted else 200, content_type=mime, body=Piece(path, start, end - start + 1))
+    answer.headers.update({"Cache-Control": "must-revalidate, post-check=0, pre-check=0", **(kept or {})})
+    answer.headers.update({"Pragma": "public", "Expires": "0", "Accept-Ranges": "bytes"})
+    if wanted:
         answer.headers["Content-Range"] = f"bytes {start}-{end}/{size}"
-    answer.headers["Accept-Ranges"] = "bytes"
     answer.headers["Content-Disposition"] = disposition(name)
+    answer.forgets_cache_rules = True
     return answer
 
 
-def _range(header: str | None, size: int, headers: dict[str, str]) -> tuple[int, int]:
+def _range(header: str | None, size: int, kept: dict[str, str]) -> tuple[int, int]:
     if header is None:
         return 0, size - 1
     match = re.fullmatch(r"bytes=(\d*)-(\d*)", header)
@@ -34,7 +38,7 @@ def _range(header: str | None, size: int, headers: dict[str, str]) -> tuple[int,
         end = min(int(last), size - 1) if first and last else size - 1
         if start <= end:
             return start, end
-    raise HumHubError(416, "Requested range not satisfiable", {**headers, "Content-Range": f"bytes */{size}"})
+    raise HumHubError(416, "Requested range unsatisfiable", {**kept, "Content-Range": f"bytes */{size}"})
 
 
 def disposition(name: str) -> str:

@@ -227,9 +227,16 @@
     },
   });
 
+  // A button may lie outside of its widget and name it.
+  function widgetOf(node) {
+    const place = node.closest('[data-ui-widget]');
+    if (!place || place.humhubWidget) return place?.humhubWidget;
+    return node.closest('.modal')?.querySelector(`[data-ui-widget="${place.dataset.uiWidget}"][data-ui-init]`)?.humhubWidget;
+  }
+
   async function act(node, event) {
     const name = node.dataset.actionClick;
-    const own = node.closest('[data-ui-widget]')?.humhubWidget;
+    const own = widgetOf(node);
     const action = own?.[name] || actions[name];
     if (!action) return;
     event.preventDefault();

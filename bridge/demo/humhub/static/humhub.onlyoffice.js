@@ -34,6 +34,8 @@
       modal.of(node)?.close();
     };
 
+    const share = (button) => modal.get('onlyoffice-share-modal').load(button.dataset.actionUrl);
+
     const close = () => {
       if (!editor || node.dataset.editMode !== 'edit' || !editor.requestClose) return finish();
       setTimeout(finish, CLOSE_PATIENCE);
@@ -42,14 +44,14 @@
 
     if (!window.DocsAPI || failed.length) {
       say(UNREACHABLE);
-      return {close: shut};
+      return {close: shut, share};
     }
     settings.width = settings.height = '100%';
     settings.events = {
       onRequestClose: finish,
       onError: (event) => say(`ONLYOFFICE reported an error: ${event?.data?.errorDescription || event?.data || 'unknown'}`),
       onMakeActionLink: (event) => client.post(api.makeAnchorUrl, {doc_key: settings.document.key}).then((found) => {
-        editor.setActionLink(`${location.origin}${found.url}&anchor=${encodeURIComponent(JSON.stringify(event.data))}`);
+        editor.setActionLink?.(`${location.origin}${found.url}&anchor=${encodeURIComponent(JSON.stringify(event.data))}`);
       }),
       onRequestSaveAs: (event) => client.post(api.saveasUrl, {name: event.data.title, url: event.data.url})
         .then((found) => events.fileCreated(found.file), (error) => say(error.message)),
@@ -67,10 +69,7 @@
       };
     }
     editor = new window.DocsAPI.DocEditor('iframeContainer', settings);
-    return {
-      close,
-      share: (button) => modal.get('onlyoffice-share-modal').load(button.dataset.actionUrl),
-    };
+    return {close, share};
   };
 
   // Creating
@@ -88,9 +87,6 @@
   // Converting: ask again each second until it has ended.
 
   widgets['onlyoffice.Convert'] = (node) => {
-    if (!node.dataset.convertPost) {
-      return {close: (button) => node.closest('.modal').querySelector('[data-convert-post]').humhubWidget.close(button)};
-    }
     const message = node.querySelector('#oConvertMessage');
     const step = async () => {
       try {

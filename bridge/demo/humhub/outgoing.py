@@ -123,13 +123,15 @@ class Outgoing:
 
     def _session(self) -> aiohttp.ClientSession:
         source = self._hub.settings.source_address
-        return aiohttp.ClientSession(
+        session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(local_addr=(source, 0) if source else None, force_close=True),
             timeout=aiohttp.ClientTimeout(total=None),
             auto_decompress=False,
             skip_auto_headers=("Accept-Encoding", "User-Agent"),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
+        session._retry_connection = False  # noqa: SLF001  # aiohttp would dial a broken GET again, curl does not
+        return session
 
 
 def curl_words(error: Exception, url: str) -> str:

@@ -12,6 +12,7 @@ from bridge.demo.humhub.call import Call
 from bridge.demo.humhub.files import HumHubFile
 
 LONGEST = 2000
+LARGEST = 5_000_000
 
 
 async def preview(call: Call) -> Answer:
@@ -24,6 +25,8 @@ async def preview(call: Call) -> Answer:
 def text_of(file: HumHubFile) -> str:
     """Read the text of a document; what isn't one is shown as it lies there."""
     readers = {"docx": _docx, "xlsx": _xlsx, "pptx": _pptx, "odt": _odt}
+    if file.size > LARGEST:
+        return ""
     reader = readers.get(file.extension)
     try:
         text = reader(file.path) if reader else _raw(file.path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -99,7 +100,8 @@ class Reply:
 
     @property
     def text(self) -> str:
-        return self.body.decode()
+        packed = self.headers.get("Content-Encoding") == "gzip"
+        return (gzip.decompress(self.body) if packed else self.body).decode()
 
 
 class Browser:
@@ -178,10 +180,12 @@ def browser(hub: SmallHumHub, http: aiohttp.ClientSession) -> Callable[[str | No
 def call_back(hub: SmallHumHub, http: aiohttp.ClientSession) -> Callable[..., Awaitable[Reply]]:
     """Return a function that sends a callback as Docs does, its token in the body."""
 
-    async def send(doc: str, **claims: Any) -> Reply:
+    async def send(doc: str, *, send_instead: Any = None, headers: Any = None, **claims: Any) -> Reply:
         token = jwt.encode(claims, hub.settings.secret, algorithm="HS256") if hub.settings.secret else None
         url = hub.url + hub.links().to("onlyoffice/backend/track", doc=doc)
-        async with http.post(url, json={**claims, "token": token}) as answer:
+        async with http.post(
+            url, json=send_instead or {**claims, "token": token}, headers=headers, allow_redirects=False
+        ) as answer:
             return Reply(answer.status, answer.headers.copy(), await answer.read())
 
     return send

@@ -64,7 +64,7 @@ async def running(config: Config, *, clock: Callable[[], float] = time.time) -> 
         legs = config.legs
         await _listen(stack, "admin", _admin(config, common), legs.admin, config)
         await _listen(stack, "humhub", _leg(config, common, "humhub", legs.humhub), legs.humhub, config)
-        guarded = contextlib.AsyncExitStack()
+        guarded = await stack.enter_async_context(contextlib.AsyncExitStack())
         outer = [
             await _listen(guarded, "docs", _leg(config, common, "docs", legs.docs), legs.docs, config),
             await _listen(guarded, "browser", _leg(config, common, "browser", legs.browser), legs.browser, config),
@@ -73,7 +73,6 @@ async def running(config: Config, *, clock: Callable[[], float] = time.time) -> 
             yield
         finally:
             await _end(outer, common)
-            await guarded.aclose()
 
 
 async def _end(runners: list[web.AppRunner], common: _Common) -> None:
@@ -141,8 +140,9 @@ async def _listen(
     runner = web.AppRunner(
         app,
         access_log=None,
-        # A callback goes on without its caller: HumHub may be storing. Anything else ends with its client.
-        handler_cancellation=name != "docs",
+        # What a browser asked for ends with it, polls above all. A callback goes on without Docs, since HumHub may be
+        # storing; so does what HumHub asked for, whose result Docs keeps for the next time.
+        handler_cancellation=name == "browser",
         auto_decompress=False,
         max_line_size=config.limits.header,
         max_field_size=config.limits.header,
@@ -190,15 +190,8 @@ class _Common:
 
 async def _common(config: Config, clock: Callable[[], float], stack: contextlib.AsyncExitStack) -> _Common:
     """Open what the legs share, in the order in which it is needed."""
-    if any(site.mode is Mode.CONNECTOR for site in config.sites):
-        raise ConfigurationError(
-            "The connector is not part of this release.", remedy="Set the mode of every site to relay."
-        )
-    if not isinstance(config.saves.directory, Path):
-        raise ConfigurationError(
-            "An object store for saves is not part of this release.", remedy="Set saves.directory to a directory."
-        )
-    spool = Spool(config.saves.directory, max_size=config.saves.max_size)
+    _refuse_what_is_lacking(config)
+    spool = Spool(Path(str(config.saves.directory)), max_size=config.saves.max_size)
     await asyncio.to_thread(spool.open)
     topology = await _topology(config, stack)
     attempts = Attempts(config.secret, clock, lifetime=config.saves.attempt)
@@ -206,6 +199,25 @@ async def _common(config: Config, clock: Callable[[], float], stack: contextlib.
     metrics, sockets = Metrics(), LiveSockets()
     metrics.watch(websockets=lambda: len(sockets), undelivered=spool.left)
     return _Common(topology, attempts, intake, spool, metrics, clock, sockets)
+
+
+def _refuse_what_is_lacking(config: Config) -> None:
+    """Say at the start what the configuration may ask for and this release doesn't have.
+
+    Raises:
+        ConfigurationError: it asks for one of these.
+    """
+    lacking = (
+        (any(site.mode is Mode.CONNECTOR for site in config.sites), "the connector", "sites[].mode", "relay"),
+        (not isinstance(config.saves.directory, Path), "an object store for saves", "saves.directory", "a directory"),
+        (not config.store.url.startswith("sqlite:"), "a Redis store", "store.url", "its default"),
+        (config.workers > 1, "several workers", "workers", "1"),
+        (config.audit.file is not None, "an audit log", "audit.file", "null"),
+        (config.traces.otlp is not None, "traces", "traces.otlp", "null"),
+    )
+    for asked, what, place, instead in lacking:
+        if asked:
+            raise ConfigurationError(f"This release does not have {what} yet.", remedy=f"Set {place} to {instead}.")
 
 
 async def _topology(config: Config, stack: contextlib.AsyncExitStack) -> Topology:

@@ -22,7 +22,7 @@ from rich.text import Text
 from typer.exceptions import TyperException
 
 from bridge.config import ConfigurationFaults, Fault, load
-from bridge.protocol.errors import BridgeError
+from bridge.protocol.errors import BridgeError, ConfigurationError
 
 __all__ = ["app", "main"]
 
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _WRONG
     except BridgeError as error:
         typer.echo(f"{_NAME}: {error.message} {error.remedy or ''}".rstrip(), err=True)
-        return _FOUND
+        return _WRONG if isinstance(error, ConfigurationError) else _FOUND
     except (KeyboardInterrupt, typer.Abort):
         return _INTERRUPTED
     return code if isinstance(code, int) else _FINE

@@ -120,6 +120,7 @@ async def body(request: web.Request) -> web.StreamResponse:
 
 async def healthcheck(request: web.Request) -> web.StreamResponse:
     """Relay Docs' ``/healthcheck``; HumHub's module takes only the literal ``true`` for healthy."""
+    files.site_of(request)
     node = request.app[TOPOLOGY].nodes[0]
     note(request, node=node.name)
     async with node.upstream.request("GET", "/healthcheck", headers=CIMultiDict()) as answer:

@@ -1,0 +1,273 @@
+"""The browser leg: HumHub as it is, but for the editor page and the backend routes."""
+
+from __future__ import annotations
+
+import dataclasses
+import gzip
+import ipaddress
+import json
+import zlib
+from typing import Any
+
+import jwt
+import pytest
+from aiohttp import web
+from yarl import URL
+
+from bridge.config import KeyRingConfig, SiteConfig, UpstreamConfig
+from bridge.demo.networks import free_port
+from bridge.protocol.editor import encode
+from bridge.protocol.secret import Secret
+from tests.legs.fakes import DOCS_SECRET, HUMHUB_SECRET, NOW, Bridge, Start, claims_of, doc, with_site
+
+OPEN = "/onlyoffice/open?guid=a&mode=edit"
+
+
+def config_of(**changes: Any) -> dict[str, Any]:
+    """Give a configuration as the module makes it."""
+    link = f"?doc={doc()}"
+    document = {
+        "title": "Ü & <b>.docx",
+        "key": "k1",
+        "fileType": "docx",
+        "url": f"http://s.test/onlyoffice/backend/download{link}",
+    }
+    editor = {"mode": "edit", "callbackUrl": f"http://s.test/onlyoffice/backend/track{link}", "user": {"id": "u1"}}
+    return {"type": "desktop", "document": document, "editorConfig": editor, **changes}
+
+
+def signed(config: dict[str, Any], secret: str = HUMHUB_SECRET, exp: float = NOW + 200) -> dict[str, Any]:
+    return {**config, "token": jwt.encode({**config, "exp": int(exp)}, secret)}
+
+
+def page(config: dict[str, Any], around: bytes = b"\xe4\xf6 ") -> bytes:
+    api = {"saveasUrl": "http://social.test/onlyoffice/api/saveas", "other": "/relative"}
+    return (
+        around
+        + b'<script src="http://ds.test/web-apps/apps/api/documents/api.js?shardKey=k1" nonce="n"></script>'
+        + b"<div data-config='"
+        + encode(config)
+        + b"' data-api='"
+        + encode(api)
+        + b'\' data-x="1"></div>'
+        + around
+    )
+
+
+def html(body: bytes, **headers: str) -> web.Response:
+    return web.Response(body=body, headers={"Content-Type": "text/html; charset=UTF-8", "Set-Cookie": "a=b", **headers})
+
+
+def found_in(body: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
+    config = json.loads(body.partition(b"data-config='")[2].partition(b"'")[0])
+    return config, json.loads(body.partition(b"data-api='")[2].partition(b"'")[0])
+
+
+async def test_the_editor_page_is_signed_for_docs_and_nothing_else_changes(bridge: Bridge) -> None:
+    bridge.humhub.answers(html(page(signed(config_of()))))
+    status, body, headers = await bridge.ask("browser", OPEN, headers={"Host": "social.test"})
+    assert status == 200
+    assert headers["Set-Cookie"] == "a=b"
+    config, api = found_in(body)
+    token = claims_of(config.pop("token"), DOCS_SECRET)
+    assert token.pop("exp") == NOW + 200
+    expected = config_of()
+    base = "http://docs.bridge.test:8000/s/social/onlyoffice/backend"
+    expected["document"]["url"] = f"{base}/download?doc={doc()}"
+    expected["editorConfig"]["callbackUrl"] = f"{base}/track?doc={doc()}"
+    assert config == token == expected
+    assert api == {"saveasUrl": "http://social.test/onlyoffice/api/saveas", "other": "/relative"}
+    assert b'<script src="/ds/web-apps/apps/api/documents/api.js?shardKey=k1" nonce="n">' in body
+    assert body.startswith(b"\xe4\xf6 <script")
+    assert body.endswith(b"</div>\xe4\xf6 ")
+
+
+async def test_humhub_sees_the_browsers_host_and_who_it_is(bridge: Bridge) -> None:
+    bridge.humhub.answers(html(b"<p>"))
+    sent = {
+        "Host": "social.test:8080",
+        "Cookie": "PHPSESSID=x",
+        "X-Forwarded-For": "6.6.6.6",
+        "X_Forwarded_Host": "evil",
+    }
+    await bridge.ask("browser", "/dashboard?a=%2f", headers=sent)
+    (seen,) = bridge.humhub.seen
+    assert (seen.target, seen.headers["Host"], seen.headers["Cookie"]) == (
+        "/dashboard?a=%2f",
+        "social.test:8080",
+        "PHPSESSID=x",
+    )
+    assert seen.headers["X-Forwarded-For"] == "127.0.0.1"
+    assert seen.headers["X-Forwarded-Proto"] == "http"
+    assert seen.headers["X-Forwarded-Host"] == "social.test:8080"
+    assert "X_Forwarded_Host" not in seen.headers
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+async def test_a_packed_page_stays_packed(bridge: Bridge, coding: str) -> None:
+    pack = gzip.compress if coding == "gzip" else zlib.compress
+    unpack = gzip.decompress if coding == "gzip" else zlib.decompress
+    bridge.humhub.answers(html(pack(page(signed(config_of()))), **{"Content-Encoding": coding}))
+    status, body, headers = await bridge.ask("browser", OPEN, headers={"Accept-Encoding": "gzip, deflate, br, zstd"})
+    assert status == 200
+    assert headers["Content-Encoding"] == coding
+    config, _ = found_in(unpack(body))
+    assert claims_of(config["token"], DOCS_SECRET)["document"]["key"] == "k1"
+    assert bridge.humhub.seen[0].headers["Accept-Encoding"] == "gzip"
+
+
+LARGE = b"<p>" + b"x" * 5000
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (b"<html>no editor here</html>", {}),
+        (page(signed(config_of())) + LARGE * 3, {}),
+        (gzip.compress(page(signed(config_of())) + LARGE * 3), {"Content-Encoding": "gzip"}),
+        (b"\x0b\x02\x80br", {"Content-Encoding": "br"}),
+        (b"not gzip at all", {"Content-Encoding": "gzip"}),
+        (gzip.compress(page(signed(config_of())))[:-9], {"Content-Encoding": "gzip"}),
+        ("<div data-config='{}'>".encode("utf-16"), {"Content-Type": "text/html; charset=utf-16"}),
+        (page(signed(config_of())), {"Content-Type": "application/json"}),
+        (b"", {}),
+    ],
+    ids=["plain", "large", "large unpacked", "br", "no gzip", "cut gzip", "utf-16", "json", "empty"],
+)
+async def test_no_page_is_broken_by_the_rewriter(start: Start, body: bytes, headers: dict[str, str]) -> None:
+    bridge = await start(
+        lambda config: dataclasses.replace(config, limits=dataclasses.replace(config.limits, page=12_000))
+    )
+    bridge.humhub.answers(html(body, **headers))
+    status, given, got = await bridge.ask("browser", OPEN)
+    assert (status, given) == (200, body)
+    assert got.get("Content-Encoding") == headers.get("Content-Encoding")
+
+
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [
+        (302, {"Location": "http://social.test/s/space/post"}),
+        (302, {"X-Redirect": "/x"}),
+        (403, {}),
+        (404, {}),
+        (500, {}),
+    ],
+)
+async def test_other_answers_to_an_open_pass(bridge: Bridge, status: int, headers: dict[str, str]) -> None:
+    bridge.humhub.answers(web.Response(status=status, text='{"error":true}', headers=headers))
+    found, body, got = await bridge.ask("browser", OPEN)
+    assert (found, body) == (status, b'{"error":true}')
+    assert {name: got[name] for name in headers} == headers
+
+
+@pytest.mark.parametrize(
+    ("config", "status"),
+    [
+        (signed(config_of(), DOCS_SECRET), 403),
+        (signed(config_of(), exp=NOW - 100), 403),
+        (config_of(), 403),
+        (signed({"type": "desktop"}), 502),
+        (signed({**config_of(), "document": {"url": "http://evil.test/x", "key": "k1"}}), 502),
+    ],
+    ids=["wrong secret", "expired", "unsigned", "no document", "foreign link"],
+)
+async def test_a_page_that_does_not_hold_is_an_error_that_scripts_can_read(
+    bridge: Bridge, config: Any, status: int
+) -> None:
+    bridge.humhub.answers(html(page(config)))
+    found, body, _ = await bridge.ask("browser", OPEN, headers={"X-Requested-With": "XMLHttpRequest"})
+    assert found == status
+    assert json.loads(body)["error"] is True
+
+
+async def test_a_humhub_without_secret_is_signed_with_a_fresh_end(start: Start) -> None:
+    bridge = await start(with_site(jwt=KeyRingConfig()))
+    bridge.humhub.answers(html(page(config_of())))
+    _, body, _ = await bridge.ask("browser", OPEN)
+    assert claims_of(found_in(body)[0]["token"], DOCS_SECRET)["exp"] == NOW + 300
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/hub/onlyoffice/open?guid=a", "/hub/index.php?r=onlyoffice%2Fopen&guid=a", "/hub/onlyoffice/open/?share=x"],
+)
+async def test_pages_of_every_route_form(start: Start, path: str) -> None:
+    bridge = await start(with_site(base_path="/hub"))
+    text = json.dumps(config_of()).replace("s.test/", "s.test/hub/")
+    bridge.humhub.answers(html(page(signed(json.loads(text)))))
+    _, body, _ = await bridge.ask("browser", path)
+    url = found_in(body)[0]["document"]["url"]
+    assert url == f"http://docs.bridge.test:8000/s/social/hub/onlyoffice/backend/download?doc={doc()}"
+
+
+async def test_own_links_follow_the_origin_that_the_browser_uses(start: Start) -> None:
+    def trusted(config: Any) -> Any:
+        browser = dataclasses.replace(config.legs.browser, trust_forwarded_from=(ipaddress.ip_network("127.0.0.0/8"),))
+        return dataclasses.replace(config, legs=dataclasses.replace(config.legs, browser=browser))
+
+    bridge = await start(trusted)
+    bridge.humhub.answers(html(page(signed(config_of()))))
+    headers = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "social.test"}
+    _, body, _ = await bridge.ask("browser", OPEN, headers=headers)
+    assert found_in(body)[1]["saveasUrl"] == "https://social.test/onlyoffice/api/saveas"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/onlyoffice/backend/download?doc={doc()}",
+        "/onlyoffice/backend/track?doc=x",
+        "/index.php?r=onlyoffice%2Fbackend%2Ftrack",
+        "/s/space/OnlyOffice/backend/track",
+        "/index.php/onlyoffice/backend/track",
+        "/x?r=onlyoffice/backend/empty-file",
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_the_backend_is_never_relayed_from_browsers(bridge: Bridge, path: str, method: str) -> None:
+    status, _, _ = await bridge.ask("browser", path, method)
+    assert status == 404
+    assert bridge.humhub.seen == []
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
+async def test_everything_else_of_humhub_passes(bridge: Bridge, method: str) -> None:
+    answer = web.Response(status=203, body=b"" if method == "HEAD" else b"any\x00thing", headers={"X-A": "b"})
+    answer.headers.add("Set-Cookie", "a=1")
+    answer.headers.add("Set-Cookie", "b=2")
+
+    async def respond(_request: web.BaseRequest) -> web.StreamResponse:
+        return answer
+
+    bridge.humhub.answers(respond)
+    status, body, headers = await bridge.ask("browser", "/file/file/upload?x=1", method, data=b"body" * 1000)
+    assert (status, headers["X-A"]) == (203, "b")
+    assert headers.getall("Set-Cookie") == ["a=1", "b=2"]
+    assert body == (b"" if method == "HEAD" else b"any\x00thing")
+    assert bridge.humhub.seen[0].body == b"body" * 1000
+
+
+async def test_a_humhub_that_is_away_is_a_readable_page(start: Start) -> None:
+    away = UpstreamConfig(url=URL(f"http://127.0.0.1:{free_port('127.0.0.1')}"))
+    bridge = await start(with_site(upstream=away))
+    status, body, _ = await bridge.ask("browser", "/dashboard", headers={"Accept": "text/html"})
+    assert status == 502
+    assert b"<h1>Not available right now</h1>" in body
+    assert str(away.url).encode() not in body
+
+
+async def test_sites_are_told_apart_by_host(start: Start) -> None:
+    def two(config: Any) -> Any:
+        first: SiteConfig = config.sites[0]
+        other_ring = KeyRingConfig(secrets=(Secret("other-secret-0123456789abcdef0123456789"),))
+        other = dataclasses.replace(first, name="other", hosts=("other.test",), jwt=other_ring)
+        return dataclasses.replace(config, sites=(first, other))
+
+    bridge = await start(two)
+    bridge.humhub.answers(html(page(signed(config_of(), "other-secret-0123456789abcdef0123456789"))))
+    status, body, _ = await bridge.ask("browser", OPEN, headers={"Host": "OTHER.test:8443"})
+    assert status == 200
+    assert "/s/other/onlyoffice/" in found_in(body)[0]["document"]["url"]
+    assert (await bridge.ask("browser", OPEN, headers={"Host": "social.test"}))[0] == 403
+    assert (await bridge.ask("browser", "/", headers={"Host": "third.test"}))[0] == 404

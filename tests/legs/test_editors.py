@@ -1,0 +1,353 @@
+"""Docs' traffic with browsers: what passes, how it is addressed, and what an editor may say of its document."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+from typing import Any
+
+import aiohttp
+import jwt
+import pytest
+from aiohttp import WSMsgType, web
+
+from bridge.config import Config, DocsJwt, KeyRingConfig
+from bridge.protocol.secret import Secret
+from tests.legs.fakes import DOCS_SECRET, NOW, Bridge, Start, claims_of, doc
+
+SOCKET = "/ds/doc/k1/c/?shardkey=k1&EIO=4&transport=websocket"
+POLL = "/ds/doc/k1/c/?shardkey=k1&EIO=4&transport=polling"
+BASE = "http://docs.bridge.test:8000/s/social/onlyoffice/backend"
+
+
+def ok(**headers: str) -> web.Response:
+    return web.Response(body=b"docs", headers={"Set-Cookie": "docs=1", "X-Docs": "y", **headers})
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "target"),
+    [
+        ("GET", "/web-apps/apps/api/documents/api.js?shardKey=k1", None),
+        ("GET", "/9.0.4-0ab1/web-apps/apps/documenteditor/main/index.html?a=%2f&b", None),
+        ("HEAD", "/sdkjs/word/sdk-all.js", None),
+        ("GET", "/sdkjs-plugins/x/config.json", None),
+        ("GET", "/fonts/A%20B", None),
+        ("GET", "/dictionaries/de_DE/de_DE.dic", None),
+        ("GET", "/plugins.json", None),
+        ("GET", "/themes.json", None),
+        ("GET", "/document_editor_service_worker.js", None),
+        ("GET", "/9.0.4-0ab1/document_editor_service_worker.js", None),
+        (
+            "GET",
+            "/cache/files/data/k1/Editor.bin/Editor.bin?md5=a&shardkey=zz",
+            "/cache/files/data/k1/Editor.bin/Editor.bin?md5=a&shardkey=k1",
+        ),
+        ("POST", "/downloadas/k1?cmd=%7B%7D&shardkey=k1", None),
+        ("POST", "/savefile/k1?cmd=x", None),
+        ("POST", "/upload/k1", None),
+        ("GET", "/printfile/k1/print.pdf?token=x", None),
+        ("GET", "/printfile/k1", None),
+    ],
+)
+async def test_what_an_editor_needs_passes(bridge: Bridge, method: str, path: str, target: str | None) -> None:
+    bridge.docs.answers(ok())
+    headers = {
+        "Host": "office.test:8443",
+        "Cookie": "PHPSESSID=x",
+        "Authorization": "Bearer session",
+        "X-Forwarded-Prefix": "/evil",
+    }
+    data = b"upload" if method == "POST" else None
+    status, body, given = await bridge.ask("browser", f"/ds{path}", method, headers=headers, data=data)
+    assert status == 200
+    assert body == (b"" if method == "HEAD" else b"docs")
+    assert given["X-Docs"] == "y"
+    assert "Set-Cookie" not in given
+    (seen,) = bridge.docs.seen
+    assert (seen.method, seen.target) == (method, target or path)
+    assert seen.headers["Host"] == seen.headers["X-Forwarded-Host"] == "office.test:8443"
+    assert seen.headers["X-Forwarded-Proto"] == "http"
+    assert seen.headers.getall("X-Forwarded-Prefix") == ["/ds"]
+    assert "Cookie" not in seen.headers
+    assert seen.headers["Authorization"] == "Bearer session"
+    assert seen.body == (data or b"")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "",
+        "/command",
+        "/converter",
+        "/ConvertService.ashx",
+        "/coauthoring/CommandService.ashx",
+        "/docbuilder",
+        "/info",
+        "/info/info.json",
+        "/internal/cluster/inactive",
+        "/example",
+        "/welcome/",
+        "/healthcheck",
+        "/admin/",
+        "/9.0.4-0ab1/command",
+        "/9.0.4-0ab1/internal/x",
+        "//command",
+        "/web-apps/../command",
+        "/web-apps/%2e%2e/command",
+        "/web-apps/..%2fcommand",
+        "/web-apps/..;/command",
+        "/web-apps\\..\\command",
+        "/cache/files/../../internal",
+        "/./internal",
+        "/Command",
+        "/web-apps",
+        "/doc/k1/c",
+        "/doc/a%20b/c/",
+        "/doc/k1/d/",
+        "/upload/a/b",
+        "/downloadfile/",
+        "/cache/files/",
+        "/meta",
+        "/x/web-apps/a.js",
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_the_allow_list_holds_in_every_spelling(bridge: Bridge, path: str, method: str) -> None:
+    bridge.docs.answers(ok())
+    bridge.humhub.answers(ok())
+    status, _, _ = await bridge.ask("browser", f"/ds{path}", method)
+    assert bridge.docs.seen == []
+    assert status in (400, 403, 404) or bridge.humhub.seen
+
+
+async def test_a_redirect_to_docs_own_address_passes_unchanged(bridge: Bridge) -> None:
+    location = "http://office.test/ds/web-apps/apps/"
+    bridge.docs.answers(web.Response(status=301, headers={"Location": location}))
+    status, _, given = await bridge.ask("browser", "/ds/web-apps/apps/x")
+    assert (status, given["Location"]) == (301, location)
+
+
+# --- the configuration's token on /downloadfile ---
+
+
+def own_rings(config: Config) -> Config:
+    """Give Docs a secret and a header of its own for each direction."""
+    names = {"browser": "X-Browser", "inbox": "X-Inbox", "outbox": "X-Outbox"}
+    rings = {
+        name: KeyRingConfig(header=header, secrets=(Secret(f"{name}-secret-0123456789abcdef0123456789"),))
+        for name, header in names.items()
+    }
+    return dataclasses.replace(config, docs=dataclasses.replace(config.docs, jwt=DocsJwt(**rings)))
+
+
+@pytest.mark.parametrize(
+    ("key", "secret", "status"),
+    [("k1", "browser", 200), ("k2", "browser", 403), ("k1", "inbox", 403), ("k1", "other", 403)],
+)
+async def test_the_configurations_token_is_signed_for_docs_inbox(
+    start: Start, key: str, secret: str, status: int
+) -> None:
+    bridge = await start(own_rings)
+    bridge.docs.answers(ok())
+    claims = {"document": {"key": key, "url": "u"}, "exp": int(NOW) + 99}
+    token = jwt.encode(claims, f"{secret}-secret-0123456789abcdef0123456789")
+    headers = {"Authorization": f"Bearer {token}", "X-Url": "http://evil.test/", "Range": "bytes=0-1"}
+    found, _, _ = await bridge.ask("browser", "/ds/downloadfile/k1", headers=headers)
+    assert found == status
+    if status == 200:
+        sent = bridge.docs.seen[0].headers
+        assert claims_of(sent["X-Inbox"], "inbox-secret-0123456789abcdef0123456789") == claims
+        assert sent["Range"] == "bytes=0-1"
+        assert not {"Authorization", "X-Url"} & set(sent)
+    else:
+        assert bridge.docs.seen == []
+
+
+# --- the editor's connection ---
+
+
+def auth(**changes: Any) -> str:
+    """Give an auth message as an editor sends it on the front door."""
+    command = {"c": "open", "id": "k1", "url": f"{BASE}/download?doc={doc()}", "format": "docx", "title": "t"}
+    claims = {
+        "document": {"key": "k1", "url": command["url"]},
+        "editorConfig": {"callbackUrl": f"{BASE}/track?doc={doc()}"},
+    }
+    message = {
+        "type": "auth",
+        "docid": "k1",
+        "documentCallbackUrl": f"{BASE}/track?doc={doc()}",
+        "token": "fghhfgsjdgfjs",
+        "openCmd": {**command, **changes.pop("openCmd", {})},
+        "jwtOpen": jwt.encode(claims, DOCS_SECRET),
+        **changes,
+    }
+    return "42" + json.dumps(["message", message])
+
+
+class Echo:
+    """A Docs that notes each message, answers it in kind, and closes when told."""
+
+    def __init__(self) -> None:
+        self.heard: list[Any] = []
+        self.closed: tuple[int | None, str | None] = (None, None)
+        self.handshake: web.BaseRequest | None = None
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        self.handshake = request
+        socket = web.WebSocketResponse(protocols=("b", "c"), max_msg_size=200 << 20)
+        await socket.prepare(request)
+        async for message in socket:
+            self.heard.append(message.data)
+            if message.data == "close":
+                await socket.close(code=4001, message=b"as told")
+            elif message.type is WSMsgType.TEXT:
+                await socket.send_str(f"re:{message.data[:200]}")
+            else:
+                await socket.send_bytes(message.data)
+        self.closed = (socket.close_code, None)
+        return socket
+
+
+async def test_a_websocket_is_relayed_with_its_protocol_codes_and_addresses(bridge: Bridge) -> None:
+    bridge.docs.respond = echo = Echo()
+    headers = {"Host": "office.test", "Cookie": "PHPSESSID=x"}
+    async with bridge.http.ws_connect(
+        bridge.leg("browser", SOCKET), protocols=("a", "c"), headers=headers, compress=15
+    ) as socket:
+        assert socket.protocol == "c"
+        assert socket.compress == 0
+        await socket.send_str(auth())
+        assert (await socket.receive_str()).startswith('re:42["message"')
+        await socket.send_bytes(b"\x00\x01")
+        assert await socket.receive_bytes() == b"\x00\x01"
+        await socket.send_str("close")
+        closing = await socket.receive()
+        assert (closing.data, closing.extra) == (4001, "as told")
+    assert echo.handshake is not None
+    sent = echo.handshake.headers
+    assert sent["Host"] == sent["X-Forwarded-Host"] == "office.test"
+    assert sent["X-Forwarded-Prefix"] == "/ds"
+    assert not {"Cookie", "Sec-WebSocket-Extensions"} & set(sent)
+    assert echo.handshake.raw_path == SOCKET.removeprefix("/ds")
+
+
+async def test_the_browsers_close_reaches_docs(bridge: Bridge) -> None:
+    bridge.docs.respond = echo = Echo()
+    socket = await bridge.http.ws_connect(bridge.leg("browser", SOCKET))
+    await socket.close(code=4005)
+    async with asyncio.timeout(5):
+        while echo.closed[0] is None:  # noqa: ASYNC110 - the fake tells
+            await asyncio.sleep(0.01)
+    assert echo.closed[0] == 4005
+
+
+async def test_a_refused_handshake_stays_an_http_answer(bridge: Bridge) -> None:
+    bridge.docs.answers(web.Response(status=400, text='{"code":3,"message":"Bad request"}'))
+    with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+        await bridge.http.ws_connect(bridge.leg("browser", SOCKET))
+    assert caught.value.status == 400
+
+
+async def test_docs_away_is_a_plain_502_before_the_browser_is_accepted(start: Start) -> None:
+    bridge = await start()
+
+    async def cutting(request: web.BaseRequest) -> web.StreamResponse:
+        assert request.transport is not None
+        request.transport.close()
+        return web.Response()
+
+    bridge.docs.answers(cutting)
+    with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+        await bridge.http.ws_connect(bridge.leg("browser", SOCKET))
+    assert caught.value.status == 502
+
+
+REFUSED = [
+    auth(docid="k2"),
+    auth(documentCallbackUrl="http://evil.test/"),
+    auth(documentCallbackUrl=f"{BASE}/track?doc={doc(key='k2')}"),
+    auth(documentCallbackUrl=f"http://evil.test/s/social/onlyoffice/backend/track?doc={doc()}"),
+    auth(openCmd={"url": "http://169.254.169.254/"}),
+    auth(openCmd={"id": "k2"}),
+    auth(openCmd={"url": "http://docs.bridge.test:8000/s/social/dashboard"}),
+    auth(jwtOpen=jwt.encode({"document": {"key": "k2"}}, DOCS_SECRET)),
+    auth(jwtOpen=None, jwtSession="s.e.s", documentCallbackUrl="http://evil.test/"),
+    "42" + auth()[2:].replace('"auth"', '"\\u0061uth"').replace(BASE, "http://evil.test"),
+    "42/," + auth(docid="k2")[2:],
+    '40{"data":{},"token":"' + jwt.encode({"document": {"key": "k2"}}, DOCS_SECRET) + '"}',
+]
+
+
+@pytest.mark.parametrize("packet", REFUSED, ids=range(len(REFUSED)))
+async def test_no_other_document_and_no_foreign_address_gets_to_docs(bridge: Bridge, packet: str) -> None:
+    bridge.docs.respond = echo = Echo()
+    async with bridge.http.ws_connect(bridge.leg("browser", SOCKET)) as socket:
+        await socket.send_str(auth())
+        await socket.receive_str()
+        await socket.send_str(packet)
+        await socket.receive_str()
+    assert echo.heard[0] == auth()
+    assert "evil" not in echo.heard[1]
+    assert "refused" in echo.heard[1]
+    bridge.docs.answers(ok())
+    status, _, _ = await bridge.ask("browser", POLL + "&sid=x", "POST", data=f"2\x1e{packet}\x1e{auth()}")
+    assert status == 200
+    sent = bridge.docs.seen[-1].body.decode()
+    assert sent.startswith("2\x1e4")
+    assert "refused" in sent
+    assert packet not in sent
+
+
+async def test_a_session_may_come_back_with_its_own_addresses(bridge: Bridge) -> None:
+    bridge.docs.respond = echo = Echo()
+    again = auth(jwtOpen=None, jwtSession="s.e.s", openCmd={})
+    async with bridge.http.ws_connect(bridge.leg("browser", SOCKET)) as socket:
+        for packet in (
+            '40{"token":null,"session":"s.e.s"}',
+            again,
+            '42["message",{"type":"saveChanges","changes":"auth"}]',
+        ):
+            await socket.send_str(packet)
+            await socket.receive_str()
+            assert echo.heard[-1] == packet
+
+
+async def test_polling_passes_as_it_is(bridge: Bridge) -> None:
+    bridge.docs.answers(ok(**{"Content-Type": "text/plain; charset=UTF-8"}))
+    body = f'40{{"token":"x"}}\x1e{auth()}\x1e3'
+    headers = {"Content-Type": "text/plain;charset=UTF-8"}
+    status, answer, _ = await bridge.ask("browser", POLL + "&sid=a-b", "POST", data=body, headers=headers)
+    assert (status, answer) == (200, b"docs")
+    seen = bridge.docs.seen[0]
+    assert seen.body.decode() == body
+    assert seen.target == (POLL + "&sid=a-b").removeprefix("/ds")
+    assert seen.headers["Content-Type"] == headers["Content-Type"]
+    assert (await bridge.ask("browser", POLL + "&sid=a-b"))[0] == 200
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["EIO=4&transport=polling&j=0", "EIO=3&transport=polling", "transport=polling", "EIO=4&transport=flash", ""],
+)
+async def test_other_protocols_are_refused(bridge: Bridge, query: str) -> None:
+    status, _, _ = await bridge.ask("browser", f"/ds/doc/k1/c/?{query}")
+    assert status in (400, 403)
+    assert bridge.docs.seen == []
+
+
+async def test_a_packed_polling_body_is_refused_since_it_cannot_be_looked_at(bridge: Bridge) -> None:
+    status, _, _ = await bridge.ask("browser", POLL, "POST", data=b"x", headers={"Content-Encoding": "gzip"})
+    assert status == 400
+    assert bridge.docs.seen == []
+
+
+async def test_a_large_message_passes(bridge: Bridge) -> None:
+    bridge.docs.respond = echo = Echo()
+    async with bridge.http.ws_connect(bridge.leg("browser", SOCKET), max_msg_size=0) as socket:
+        text = '42["message",{"type":"saveChanges","changes":"' + "x" * (20 << 20) + '"}]'
+        await socket.send_str(text)
+        await socket.receive_str()
+    assert echo.heard == [text]

@@ -1,0 +1,251 @@
+"""The humhub leg: conversions, commands and files, mapped both ways."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from tests.legs.fakes import DOCS_SECRET, NOW, Bridge, Start, claims_of, doc, with_site
+
+DOCX = b"PK\x03\x04" + bytes(1000)
+RESULT = "/cache/files/data/conv_k1_9/output.docx/a%20b.docx?md5=a&expires=9&shardkey=k1&filename=a%20b.docx"
+CONVERSION: dict[str, Any] = {
+    "async": False,
+    "filetype": "odt",
+    "outputtype": "docx",
+    "key": "k1",
+    "title": "a b.odt",
+    "url": f"http://storage.test/onlyoffice/backend/download?doc={doc()}",
+    "unheard": {"of": 1},
+}
+
+
+def said(**fields: Any) -> web.Response:
+    return web.json_response(fields)
+
+
+@pytest.mark.parametrize("prefix", ["", "/s/social"])
+async def test_a_conversion_is_mapped_outward_and_its_result_inward(bridge: Bridge, prefix: str) -> None:
+    url = f"http://browser.bridge.test:8000/ds{RESULT}"
+    bridge.docs.answers(said(fileUrl=url, fileType="docx", percent=100, endConvert=True, unheard=[1]))
+    answer = await bridge.call(f"{prefix}/converter?shardKey=k1", CONVERSION)
+    mapped = f"http://humhub.bridge.test:8000/s/social{RESULT}"
+    assert answer == (200, {"fileUrl": mapped, "fileType": "docx", "percent": 100, "endConvert": True, "unheard": [1]})
+    (seen,) = bridge.docs.seen
+    assert (seen.method, seen.target) == ("POST", "/converter?shardkey=k1")
+    assert seen.headers["Content-Type"] == seen.headers["Accept"] == "application/json"
+    message = seen.json()
+    token = claims_of(message.pop("token"), DOCS_SECRET)
+    url = f"http://docs.bridge.test:8000/s/social/onlyoffice/backend/download?doc={doc()}"
+    assert message == {**CONVERSION, "url": url}
+    assert token == {**message, "iat": NOW, "exp": NOW + 300}
+    assert claims_of(seen.headers["X-Docs-Jwt"], DOCS_SECRET)["payload"] == message
+    assert "Authorization" not in seen.headers
+
+
+@pytest.mark.parametrize("fields", [{"percent": 37, "endConvert": False}, {"error": -4}, {"error": -8, "x": 1}])
+async def test_progress_and_docs_own_errors_pass(bridge: Bridge, fields: dict[str, Any]) -> None:
+    bridge.docs.answers(said(**fields))
+    assert await bridge.call("/converter", {**CONVERSION, "async": True}) == (200, fields)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://evil.test/file.odt",
+        "http://storage.test/onlyoffice/backend/track?doc=x",
+        f"http://storage.test/onlyoffice/backend/download?doc={doc(isEmpty=True)}",
+        "http://storage.test/onlyoffice/backend/download",
+        "http://humhub.bridge.test:8000/s/social/cache/files/data/k_1/x",
+        "file:///etc/passwd",
+        "http://169.254.169.254/",
+    ],
+)
+async def test_only_a_sites_files_are_converted(bridge: Bridge, url: str) -> None:
+    assert await bridge.call("/converter", {**CONVERSION, "url": url}) == (200, {"error": -7})
+    assert bridge.docs.seen == []
+
+
+async def test_the_modules_empty_file_is_converted_for_its_settings(bridge: Bridge) -> None:
+    bridge.docs.answers(said(percent=100, endConvert=True))
+    url = f"http://storage.test/onlyoffice/backend/empty-file?doc={doc(isEmpty=True, userGuid='x')}"
+    assert (await bridge.call("/converter", {**CONVERSION, "url": url}))[1]["endConvert"]
+
+
+@pytest.mark.parametrize("fields", [{"key": None}, {"key": ""}, {"url": None}])
+async def test_a_missing_key_is_refused_since_docs_would_share_one(bridge: Bridge, fields: dict[str, Any]) -> None:
+    assert await bridge.call("/converter", {**CONVERSION, **fields}) == (200, {"error": -7})
+    assert bridge.docs.seen == []
+
+
+async def cutting(request: web.BaseRequest) -> web.StreamResponse:
+    assert request.transport is not None
+    request.transport.close()
+    return web.Response()
+
+
+async def test_wrong_tokens_are_answered_in_docs_own_codes(bridge: Bridge) -> None:
+    assert await bridge.call("/converter", CONVERSION, DOCS_SECRET) == (200, {"error": -8})
+    assert await bridge.call("/command", {"c": "version"}, DOCS_SECRET) == (200, {"error": 6})
+    status, raw, _ = await bridge.ask("humhub", "/converter", "POST", json=CONVERSION)
+    assert (status, raw) == (200, b'{"error": -8}')
+    assert bridge.docs.seen == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        web.Response(status=504, text="<html>Gateway Time-out</html>", content_type="text/html"),
+        web.Response(text="<html>", content_type="text/html"),
+        web.Response(text="[]"),
+        web.Response(text=""),
+        cutting,
+        web.json_response({"fileUrl": "http://evil.test/x", "endConvert": True}),
+    ],
+    ids=["504", "html", "list", "empty", "cut", "foreign file"],
+)
+async def test_what_is_no_answer_is_an_error_and_never_zero(bridge: Bridge, answer: Any) -> None:
+    bridge.docs.answers(answer)
+    status, found = await bridge.call("/converter", CONVERSION)
+    assert status == 200
+    assert set(found) == {"error"}
+    assert found["error"] < 0
+
+
+@pytest.mark.parametrize("path", ["/command", "/coauthoring/CommandService.ashx", "/s/social/command"])
+async def test_a_command_reaches_the_node_of_its_document(bridge: Bridge, path: str) -> None:
+    bridge.docs.answers(said(error=0, key="k1", users=["u1"]))
+    fields = {"c": "info", "key": "k1", "userdata": "x"}
+    assert await bridge.call(path, fields) == (200, {"error": 0, "key": "k1", "users": ["u1"]})
+    (seen,) = bridge.docs.seen
+    assert seen.target == "/coauthoring/CommandService.ashx?shardkey=k1"
+    message = seen.json()
+    message.pop("token")
+    assert message == fields
+
+
+async def test_a_command_without_a_document(bridge: Bridge) -> None:
+    bridge.docs.answers(said(error=0, version="9.0.0"))
+    assert await bridge.call("/command", {"c": "version"}) == (200, {"error": 0, "version": "9.0.0"})
+    assert bridge.docs.seen[0].target == "/coauthoring/CommandService.ashx"
+
+
+async def test_a_forgotten_files_address_is_mapped(bridge: Bridge) -> None:
+    path = "/cache/files/forgotten/k1/output.docx/output.docx?md5=a"
+    bridge.docs.answers(said(error=0, key="k1", url=f"http://127.0.0.1:8088{path}"))
+    _, answer = await bridge.call("/command", {"c": "getForgotten", "key": "k1"})
+    assert answer["url"] == f"http://humhub.bridge.test:8000/s/social{path}"
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (web.Response(text="true"), "true"),
+        (web.Response(text="false"), "false"),
+        (web.Response(text="<html>"), "false"),
+        (web.Response(status=500, text="true"), "false"),
+    ],
+)
+async def test_healthy_is_the_literal_true(bridge: Bridge, answer: web.Response, says: str) -> None:
+    bridge.docs.answers(answer)
+    status, raw, _ = await bridge.ask("humhub", "/healthcheck")
+    assert (status, raw.decode()) == (200, says)
+
+
+async def test_a_result_is_relayed_with_its_own_shard_key(bridge: Bridge) -> None:
+    bridge.docs.answers(web.Response(body=DOCX, headers={"ETag": '"a"', "Set-Cookie": "x=y"}))
+    path = RESULT.replace("shardkey=k1", "shardkey=other")
+    headers = {"Cookie": "PHPSESSID=x", "Authorization": "Bearer x"}
+    status, body, given = await bridge.ask("humhub", f"/s/social{path}", headers=headers)
+    assert (status, body) == (200, DOCX)
+    assert given["ETag"] == '"a"'
+    assert "Set-Cookie" not in given
+    (seen,) = bridge.docs.seen
+    assert seen.target == RESULT
+    assert not {"Cookie", "Authorization"} & set(seen.headers)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        web.Response(status=403, text="<html>Forbidden</html>"),
+        web.Response(status=404, text="no"),
+        web.Response(status=410, text="gone"),
+        web.Response(status=500, text="oh"),
+        web.Response(status=302, headers={"Location": "/x"}, text="moved"),
+        web.Response(text=""),
+    ],
+    ids=["403", "404", "410", "500", "302", "empty"],
+)
+async def test_an_error_on_a_file_route_has_an_empty_body(bridge: Bridge, answer: web.Response) -> None:
+    bridge.docs.answers(answer)
+    status, body, _ = await bridge.ask("humhub", RESULT)
+    assert (status, body) == (502, b"")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/cache/files/../../internal",
+        "/cache/files/%2e%2e/x",
+        "/cache/files//x",
+        "/internal/x",
+        "/info/info.json",
+        "/example",
+        "/web-apps/apps/api/documents/api.js",
+        "/docbuilder",
+        "/ConvertService.ashx",
+        "/file/abc",
+        "/s/other/healthcheck",
+        "/onlyoffice/backend/download",
+    ],
+)
+async def test_nothing_else_is_served(bridge: Bridge, path: str) -> None:
+    status, _, _ = await bridge.ask("humhub", path)
+    assert status in (400, 403, 404, 405)
+    assert bridge.docs.seen == []
+
+
+async def test_a_save_of_another_type_is_converted_while_it_is_delivered(bridge: Bridge) -> None:
+    """HumHub's module asks for a conversion of the callback's own URL when the file types differ."""
+    track = f"/s/social/onlyoffice/backend/track?doc={doc()}"
+    fetched: list[tuple[int, bytes]] = []
+
+    async def humhub(_request: web.BaseRequest) -> web.StreamResponse:
+        url = bridge.humhub.seen[-1].json()["url"]
+        fetched.append(await bridge.call("/s/social/converter", {**CONVERSION, "url": url}))
+        return web.json_response({"error": 0})
+
+    async def docs(_request: web.BaseRequest) -> web.StreamResponse:
+        seen = bridge.docs.seen[-1]
+        if seen.method == "GET":
+            return web.Response(body=DOCX)
+        path = seen.json()["url"].removeprefix("http://docs.bridge.test:8000")
+        status, body, _ = await bridge.ask("docs", path, headers=bridge.download_token(path))
+        without, _, _ = await bridge.ask("docs", path)
+        fetched.append((status, body))
+        fetched.append((without, b""))
+        return said(fileUrl=f"http://x{RESULT}", endConvert=True, percent=100)
+
+    bridge.humhub.answers(humhub)
+    bridge.docs.answers(docs)
+    url = "http://x/ds/cache/files/data/k1_1/output.docx/output.docx?md5=a"
+    save = {"key": "k1", "status": 2, "url": url, "filetype": "docx"}
+    assert await asyncio.wait_for(bridge.call_back(track, save), 10) == (200, {"error": 0})
+    assert fetched[0] == (200, DOCX)
+    assert fetched[1] == (403, b"")
+    assert fetched[2][1]["fileUrl"] == f"http://humhub.bridge.test:8000/s/social{RESULT}"  # type: ignore[call-overload]
+
+
+async def test_of_several_sites_each_has_its_own_secret(start: Start) -> None:
+    bridge = await start(with_site(base_path="/hub"))
+    bridge.docs.answers(said(percent=1, endConvert=False))
+    url = f"http://storage.test/hub/onlyoffice/backend/download?doc={doc()}"
+    assert (await bridge.call("/s/social/converter", {**CONVERSION, "url": url}))[1] == {
+        "percent": 1,
+        "endConvert": False,
+    }
+    assert (await bridge.call("/s/social/converter", CONVERSION))[1] == {"error": -7}

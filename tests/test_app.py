@@ -1,0 +1,221 @@
+"""Lifetimes: what starts, in which order, how it ends, and what is said when it can't."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import signal
+import socket
+import ssl
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from yarl import URL
+
+from bridge.app import running
+from bridge.config import Config, Listen, Mode, TlsConfig, UpstreamConfig
+from bridge.demo.networks import free_port
+from bridge.protocol.errors import ConfigurationError, StorageError
+from tests.legs.fakes import NOW, Bridge, configuration, doc, serving, with_site
+
+DATA = Path(__file__).parent / "data"
+TRACK = f"/s/social/onlyoffice/backend/track?doc={doc()}"
+SAVE = {"key": "k1", "status": 2, "url": "http://x/cache/files/data/k1_1/output.docx/output.docx", "filetype": "docx"}
+
+
+async def test_a_running_save_ends_before_the_bridge_does(tmp_path: Path) -> None:
+    storing = asyncio.Event()
+    pulled: list[bytes] = []
+    async with AsyncExitStack() as stack:
+        humhub, docs = [await stack.enter_async_context(serving()) for _ in range(2)]
+        config = configuration(tmp_path, humhub.url, docs.url)
+        config = dataclasses.replace(config, saves=dataclasses.replace(config.saves, deadline=10.0))
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        bridge = Bridge(config, humhub, docs, http)
+
+        async def track(_request: web.BaseRequest) -> web.StreamResponse:
+            storing.set()
+            await asyncio.sleep(0.3)
+            path = humhub.seen[-1].json()["url"].removeprefix("http://humhub.bridge.test:8000")
+            async with aiohttp.ClientSession() as late, late.get(bridge.leg("humhub", path)) as answer:
+                pulled.append(await answer.read())
+            return web.json_response({"error": 0})
+
+        humhub.answers(track)
+        docs.answers(web.Response(body=b"PK\x03\x04"))
+        async with running(config, clock=lambda: NOW):
+            saving = asyncio.create_task(bridge.call_back(TRACK, SAVE))
+            await storing.wait()
+        assert await saving == (200, {"error": 0})
+        assert pulled == [b"PK\x03\x04"]
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await bridge.ask("docs", "/")
+
+
+async def test_editors_are_sent_away_so_that_they_come_back(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        humhub, docs = [await stack.enter_async_context(serving()) for _ in range(2)]
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        config = configuration(tmp_path, humhub.url, docs.url)
+
+        async def accept(request: web.BaseRequest) -> web.StreamResponse:
+            accepted = web.WebSocketResponse()
+            await accepted.prepare(request)
+            await accepted.receive()
+            return accepted
+
+        docs.answers(accept)
+        async with running(config, clock=lambda: NOW):
+            url = Bridge(config, humhub, docs, http).leg("browser", "/ds/doc/k1/c/?EIO=4&transport=websocket")
+            editor = await http.ws_connect(url)
+            receiving = asyncio.create_task(editor.receive())
+        closing = await receiving
+        assert closing.data == 1001
+
+
+async def test_an_upstream_that_comes_later_is_served_then(tmp_path: Path) -> None:
+    port = free_port("127.0.0.1")
+    config = configuration(tmp_path, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{free_port('127.0.0.1')}")
+    async with running(config), aiohttp.ClientSession() as http:
+        url = f"http://{config.legs.browser.listen}/dashboard"
+        async with http.get(url) as answer:
+            assert answer.status == 502
+        async with http.get(f"http://{config.legs.admin.listen}/readyz") as answer:
+            assert answer.status == 503
+            checks = (await answer.json())["checks"]
+            assert {name: check["ok"] for name, check in checks.items()} == {
+                "saves": True,
+                "site social": False,
+                "node docs-1": False,
+            }
+        app = web.Application()
+        app.add_routes([web.get("/dashboard", _there)])
+        runner = web.AppRunner(app)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        async with http.get(url) as answer:
+            assert await answer.text() == "there"
+        await runner.cleanup()
+
+
+async def _there(_request: web.Request) -> web.Response:
+    return web.Response(text="there")
+
+
+async def test_an_address_that_is_taken_is_named(tmp_path: Path) -> None:
+    config = configuration(tmp_path, "http://127.0.0.1:1", "http://127.0.0.1:2")
+    with socket.socket() as taken:
+        taken.bind((config.legs.docs.listen.host, config.legs.docs.listen.port))
+        taken.listen()
+        with pytest.raises(StorageError, match=f"The docs leg can't listen on {config.legs.docs.listen}") as caught:
+            async with running(config):
+                pass
+    assert "legs.docs.listen" in str(caught.value.remedy)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (with_site(mode=Mode.CONNECTOR), "connector"),
+        (
+            lambda config: dataclasses.replace(
+                config, saves=dataclasses.replace(config.saves, directory=URL("s3://x"))
+            ),
+            "object store",
+        ),
+        (lambda config: dataclasses.replace(config, workers=2), "workers"),
+        (lambda config: dataclasses.replace(config, store=dataclasses.replace(config.store, url="redis://x")), "Redis"),
+        (lambda config: dataclasses.replace(config, audit=dataclasses.replace(config.audit, file=Path("a"))), "audit"),
+        (
+            lambda config: dataclasses.replace(config, traces=dataclasses.replace(config.traces, otlp=URL("http://a"))),
+            "traces",
+        ),
+    ],
+)
+async def test_what_this_release_lacks_is_said_at_the_start(tmp_path: Path, change: Any, says: str) -> None:
+    config: Config = change(configuration(tmp_path, "http://127.0.0.1:1", "http://127.0.0.1:2"))
+    with pytest.raises(ConfigurationError, match=says):
+        async with running(config):
+            pass
+
+
+async def test_a_leg_and_an_upstream_with_tls(tmp_path: Path) -> None:
+    tls = TlsConfig(DATA / "tls/one.pem", DATA / "tls/one.key")
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    server.load_cert_chain(tls.cert, tls.key)
+    app = web.Application()
+    app.add_routes([web.get("/dashboard", _echo_proto)])
+    runner = web.AppRunner(app)
+    await runner.setup()
+    port = free_port("127.0.0.1")
+    await web.TCPSite(runner, "127.0.0.1", port, ssl_context=server).start()
+    config = with_site(upstream=UpstreamConfig(url=URL(f"https://127.0.0.1:{port}"), ca=tls.cert))(
+        configuration(tmp_path, "http://127.0.0.1:1", "http://127.0.0.1:2")
+    )
+    browser = dataclasses.replace(config.legs.browser, tls=tls)
+    config = dataclasses.replace(config, legs=dataclasses.replace(config.legs, browser=browser))
+    trust = ssl.create_default_context(cafile=str(tls.cert))
+    async with running(config), aiohttp.ClientSession() as http:
+        async with http.get(f"https://{config.legs.browser.listen}/dashboard", ssl=trust) as answer:
+            assert await answer.text() == "https"
+        with pytest.raises(aiohttp.ClientError):
+            await http.get(f"http://{config.legs.browser.listen}/dashboard")
+    await runner.cleanup()
+
+
+async def _echo_proto(request: web.Request) -> web.Response:
+    return web.Response(text=request.headers["X-Forwarded-Proto"])
+
+
+CONFIGURATION = """
+secret: "file:./secret"
+legs:
+  browser: {{listen: "127.0.0.1:{0}", url: "http://127.0.0.1:{0}"}}
+  docs: {{listen: "127.0.0.1:{1}", url: "http://127.0.0.1:{1}"}}
+  humhub: {{listen: "127.0.0.1:{2}", url: "http://127.0.0.1:{2}"}}
+  admin: {{listen: "127.0.0.1:{3}"}}
+sites: [{{name: social, upstream: "http://127.0.0.1:1", jwt: {{secrets: ["${{SOME_JWT}}"]}}}}]
+docs: {{nodes: [{{name: docs-1, upstream: "http://127.0.0.1:2"}}], jwt: {{secrets: ["${{SOME_JWT}}"]}}}}
+saves: {{directory: ./saves}}
+"""
+
+
+async def test_serve_says_where_it_listens_and_ends_on_a_signal(tmp_path: Path) -> None:
+    ports = [free_port("127.0.0.1") for _ in range(4)]
+    (tmp_path / "bridge.yaml").write_text(CONFIGURATION.format(*ports))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bridge",
+        "serve",
+        "-c",
+        str(tmp_path / "bridge.yaml"),
+        env={"SOME_JWT": "some-secret-0123456789abcdef0123456789", "PATH": "/usr/bin:/bin"},
+        stderr=asyncio.subprocess.PIPE,
+        cwd=Path(__file__).parent.parent,
+    )
+    assert process.stderr is not None
+    lines: list[dict[str, Any]] = []
+    async with asyncio.timeout(20):
+        while not lines or lines[-1]["event"] != "ready":
+            lines.append(json.loads(await process.stderr.readline()))
+        heard = [line for line in lines if line["event"] == "listening"]
+        assert [line["leg"] for line in heard] == ["admin", "humhub", "docs", "browser"]
+        assert heard[-1]["address"] == f"127.0.0.1:{ports[0]}"
+        async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{ports[3]}/livez") as answer:
+            assert answer.status == 200
+        process.send_signal(signal.SIGTERM)
+        rest = (await process.stderr.read()).decode().splitlines()
+        assert await process.wait() == 0
+    assert [json.loads(line)["event"] for line in rest] == ["request", "stopping", "stopped"]
+    assert (tmp_path / "secret").stat().st_mode & 0o777 == 0o600
+
+
+def test_listen_addresses_show_as_they_are_written() -> None:
+    assert str(Listen("127.0.0.1", 8080)) == "127.0.0.1:8080"

@@ -21,17 +21,19 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 import structlog
 from aiohttp import web
+from multidict import CIMultiDict
 
 from bridge.config import AdminLegConfig, Config, LegConfig, Mode, UpstreamConfig
 from bridge.legs import admin, browser, docs, editors, humhub
 from bridge.legs.answers import Kind
 from bridge.legs.middleware import Entrance, name_answer, shared
 from bridge.legs.state import ATTEMPTS, CLOCK, INTAKE, LIMITS, METRICS, SOCKETS, TOPOLOGY, Limits
-from bridge.protocol.errors import ConfigurationError, StorageError
+from bridge.protocol.errors import BadAnswerError, ConfigurationError, StorageError
 from bridge.rings import docs_rings, site_ring
 from bridge.saves.attempts import Attempts
 from bridge.saves.intake import Intake
@@ -49,6 +51,8 @@ log = structlog.get_logger(__name__)
 _GRACE = 10.0
 # How long an upstream may take to show that it is there.
 _PATIENCE = 2.0
+# What /healthcheck answers is a word; an error page in its place needn't be read whole.
+_HEALTH = 64 << 10
 
 
 @contextlib.asynccontextmanager
@@ -116,17 +120,28 @@ def _admin(config: Config, common: _Common) -> web.Application:
 
 
 def _reachable(topology: Topology) -> dict[str, admin.Check]:
-    """Give a check for each upstream: that it answers at all, whatever it says."""
-    sites = {
-        f"site {site.name}": functools.partial(_ask, site.upstream, f"{site.base_path}/") for site in topology.sites
-    }
-    nodes = {f"node {node.name}": functools.partial(_ask, node.upstream, "/healthcheck") for node in topology.nodes}
+    """Give a check for each upstream."""
+    sites = {f"site {site.name}": functools.partial(_ask_humhub, site) for site in topology.sites}
+    nodes = {f"node {node.name}": functools.partial(_ask_docs, node) for node in topology.nodes}
     return {**sites, **nodes}
 
 
-async def _ask(upstream: Upstream, target: str) -> str:
-    async with upstream.request("GET", target, deadline=_PATIENCE) as answer:
+async def _ask_humhub(site: Site) -> str:
+    """See that HumHub answers, whatever it says of the page."""
+    headers = CIMultiDict({"Host": site.host})
+    async with site.upstream.request("HEAD", f"{site.base_path}/", headers=headers, deadline=_PATIENCE) as answer:
+        if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise BadAnswerError(f"answers {answer.status}")
         return f"answers {answer.status}"
+
+
+async def _ask_docs(node: Node) -> str:
+    """See that Docs calls itself healthy: it answers 200 to that question with true or false."""
+    async with node.upstream.request("GET", "/healthcheck", deadline=_PATIENCE) as answer:
+        said = (await answer.read(_HEALTH)).strip()
+    if answer.status != HTTPStatus.OK or said != b"true":
+        raise BadAnswerError(f"answers {answer.status} {said[:20]!r} instead of true")
+    return "healthy"
 
 
 async def _listen(

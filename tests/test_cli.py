@@ -6,6 +6,7 @@ import sys
 from importlib.metadata import entry_points, version
 from pathlib import Path
 
+import jwt
 import pytest
 
 from bridge.cli import main
@@ -153,3 +154,57 @@ def test_a_reader_that_has_seen_enough_makes_no_noise() -> None:
     command = f"{sys.executable} -m bridge formats | true"
     run = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert run.stderr == ""
+
+
+@pytest.mark.usefixtures("_with_secrets")
+def test_token_sign_and_show(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["token", "sign", "--for", "docs", '{"c":"version"}', "--json"]) == 0
+    signed = json.loads(capsys.readouterr().out)
+    assert signed["header"] == "Authorization"
+    claims = jwt.decode(signed["token"], DOCS, algorithms=["HS256"])
+    assert claims["c"] == "version"
+    assert claims["exp"] - claims["iat"] == 300
+    assert main(["token", "show", f"Bearer {signed['token']}", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["claims"] == claims
+    assert shown["header"]["alg"] == "HS256"
+    assert [side.partition(" (")[0] for side in shown["verified_by"]] == ["ONLYOFFICE Docs"] * 3
+    assert len(shown["times"]) == 2
+
+
+@pytest.mark.usefixtures("_with_secrets")
+def test_a_token_for_humhub_has_no_iat_ahead_of_its_clock(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["token", "sign", "--for", "humhub", "{}"]) == 0
+    assert set(jwt.decode(capsys.readouterr().out.strip(), HUMHUB, algorithms=["HS256"])) == {"exp"}
+
+
+@pytest.mark.usefixtures("_with_secrets")
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["token", "show", "abc"], 1, "no JWT"),
+        (["token", "show", "a.b.c"], 1, "no"),
+        (["token", "sign", "--for", "docs", "[]"], 1, "not an object"),
+        (["token", "sign", "--for", "docs", "{"], 1, "not JSON"),
+        (["token", "sign", "--for", "humhub", "--site", "nope", "{}"], 1, "No such site"),
+        (["token", "sign", "--for", "nobody", "{}"], 2, "nobody"),
+    ],
+)
+def test_what_is_no_token_is_said_in_a_line(
+    arguments: list[str], code: int, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == code
+    error = capsys.readouterr().err
+    assert says in error
+    assert "Traceback" not in error
+
+
+@pytest.mark.usefixtures("_with_secrets")
+def test_a_strangers_expired_token_is_shown_and_verified_by_nobody(capsys: pytest.CaptureFixture[str]) -> None:
+    token = jwt.encode({"exp": 10}, "stranger-secret-0123456789abcdef01234567")
+    assert main(["token", "show", token]) == 1
+    said = capsys.readouterr().out
+    assert "exp 1970-01-01 00:00:10 UTC" in said
+    assert "verified  by no secret of this configuration" in said
+    assert main(["token", "show", jwt.encode({"exp": 10}, HUMHUB)]) == 0
+    assert "HumHub" in capsys.readouterr().out

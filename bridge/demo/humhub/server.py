@@ -19,7 +19,7 @@ from typing import Any
 import jwt
 from aiohttp import web
 
-from bridge.demo.humhub import answers, pages, sessions
+from bridge.demo.humhub import answers, pages, samples, sessions
 from bridge.demo.humhub.answers import Answer, HumHubError
 from bridge.demo.humhub.call import Call
 from bridge.demo.humhub.doorman import Doorman, within
@@ -111,7 +111,9 @@ class SmallHumHub:
         """Listen; port 0 takes a free one."""
         app = web.Application(client_max_size=0)
         app.router.add_route("*", "/{path:.*}", self._serve)
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, auto_decompress=False)
+        self._runner = web.AppRunner(
+            app, access_log=None, handle_signals=False, auto_decompress=False, shutdown_timeout=1
+        )
         await self._runner.setup()
         server = self._runner.server
         if server is None:
@@ -262,6 +264,4 @@ class SmallHumHub:
 
     def seed_samples(self) -> None:
         """Fill the space with sample documents."""
-        from bridge.demo.humhub import samples  # noqa: PLC0415  # its libraries are the extra `demo`
-
         samples.seed(self)

@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import Callable
 from html import unescape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 import jwt
@@ -18,11 +18,9 @@ from openpyxl import load_workbook
 from pptx import Presentation
 
 from bridge.demo.humhub import HumHubFile, SmallHumHub
+from tests.demo.humhub.rig import Browser, Reply, Upstream
 
-if TYPE_CHECKING:
-    from tests.demo.humhub.conftest import Browser, Reply, Upstream
-
-    Browsers = Callable[[str | None], Browser]
+Browsers = Callable[[str | None], Browser]
 
 
 def posted(hub: SmallHumHub, name: str, content: bytes = b"x", owner: str = "admin") -> HumHubFile:

@@ -5,18 +5,15 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
 
 import aiohttp
 import jwt
 import pytest
 
 from bridge.demo.humhub import Fault, HumHubFile, SmallHumHub
+from tests.demo.humhub.rig import Reply, Upstream
 
-if TYPE_CHECKING:
-    from tests.demo.humhub.conftest import Reply, Upstream
-
-    CallBack = Callable[..., Awaitable[Reply]]
+CallBack = Callable[..., Awaitable[Reply]]
 
 OLD = b"the old content"
 

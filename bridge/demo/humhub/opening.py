@@ -13,8 +13,8 @@ from bridge.demo.humhub.files import HumHubFile
 from bridge.demo.humhub.formats import FORMATS
 from bridge.demo.humhub.infos import infos, php_escape
 from bridge.demo.humhub.links import HOME
+from bridge.demo.humhub.outgoing import FetchError
 
-SHORTEST_SECRET = 32
 CUSTOMIZATION = {
     "forcesave": False,
     "chat": True,
@@ -56,11 +56,11 @@ async def open_editor(call: Call) -> Answer:
     if not call.ajax:
         return _lead_to_post(call)
     config = editor_config(call)
-    secret = call.hub.settings.secret
-    if secret:
-        if len(secret.encode()) < SHORTEST_SECRET:
-            raise InternalError("Provided key is too short")
-        config["token"] = call.hub.outgoing.sign(config)
+    if call.hub.settings.secret:
+        try:
+            config["token"] = call.hub.outgoing.sign(config)
+        except FetchError as error:
+            raise InternalError(str(error)) from error
     return html(panels.editor(call, config, apis(call)))
 
 

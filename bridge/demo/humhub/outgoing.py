@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bridge.demo.humhub.server import SmallHumHub
 
 TOKEN_LIFE = 300
+SHORTEST_SECRET = 32
 CONVERSION_ERRORS = {
     -20: "Error encrypt signature",
     -8: "Invalid token",
@@ -117,6 +118,9 @@ class Outgoing:
         return found if isinstance(found, dict) else {}
 
     def sign(self, claims: dict[str, Any]) -> str:
+        """Sign with the module's secret; one that is too short is refused, as PHP's library does."""
+        if len(self._hub.settings.secret.encode()) < SHORTEST_SECRET:
+            raise FetchError("Provided key is too short")
         return jwt.encode(
             {**claims, "exp": int(time.time()) + TOKEN_LIFE}, self._hub.settings.secret, algorithm="HS256"
         )

@@ -9,6 +9,7 @@ import jwt
 
 from bridge.demo.humhub.answers import HumHubError
 from bridge.demo.humhub.call import Call
+from bridge.demo.humhub.outgoing import SHORTEST_SECRET
 
 
 def read_hash(call: Call) -> dict[str, Any]:
@@ -27,6 +28,8 @@ def verify(call: Call, token: str | None) -> dict[str, Any]:
     """Verify the module's JWT: HS256, and exp, iat and nbf to the second."""
     if not token:
         raise HumHubError(403, "Expected JWT")
+    if len(call.hub.settings.secret.encode()) < SHORTEST_SECRET:
+        raise HumHubError(403, "Invalid JWT signature")
     try:
         claims = jwt.decode(
             token,

@@ -164,6 +164,15 @@ async def test_saving_the_settings_tries_the_connection(
     assert "Successfully connected! - Installed version: 9.0.0" in page.text
 
 
+async def test_a_secret_that_is_too_short_signs_nothing(
+    hub: SmallHumHub, browser: Browsers, upstream: Upstream
+) -> None:
+    client = browser("admin")
+    await client.post("/onlyoffice/admin/save", data={"ConfigureForm[jwtSecret]": "x" * 31})
+    assert "Provided key is too short" in (await client.get("/onlyoffice/admin", ajax=False)).text
+    assert upstream.calls == []
+
+
 async def test_a_failed_connection_is_shown(hub: SmallHumHub, browser: Browsers, upstream: Upstream) -> None:
     client = browser("admin")
     upstream.command = {"error": 6}

@@ -15,31 +15,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import signal
-import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from http import HTTPStatus
 from pathlib import Path
 
 import structlog
 from aiohttp import web
-from multidict import CIMultiDict
 
-from bridge.config import AdminLegConfig, Config, LegConfig, Mode, UpstreamConfig
+from bridge.config import AdminLegConfig, Config, LegConfig, Mode
 from bridge.legs import admin, browser, docs, editors, humhub
 from bridge.legs.answers import Kind
 from bridge.legs.middleware import Entrance, name_answer, shared
 from bridge.legs.state import ATTEMPTS, CLOCK, INTAKE, LIMITS, METRICS, SOCKETS, TOPOLOGY, Limits
-from bridge.protocol.errors import BadAnswerError, ConfigurationError, StorageError
-from bridge.rings import docs_rings, site_ring
+from bridge.protocol.errors import ConfigurationError, StorageError
 from bridge.saves.attempts import Attempts
 from bridge.saves.intake import Intake
 from bridge.saves.spool import Spool
-from bridge.sites import Addresses, Node, Site, Topology
-from bridge.transport.upstream import Timeouts, Upstream
+from bridge.sites import Topology, open_topology
+from bridge.transport.tls import server_context
 from bridge.transport.websocket import LiveSockets
 from bridge.watch.metrics import Metrics
 
@@ -49,10 +44,6 @@ log = structlog.get_logger(__name__)
 
 # How long requests that are under way at the end may go on, in seconds, on the legs where nothing is lost by a cut.
 _GRACE = 10.0
-# How long an upstream may take to show that it is there.
-_PATIENCE = 2.0
-# What /healthcheck answers is a word; an error page in its place needn't be read whole.
-_HEALTH = 64 << 10
 
 
 @contextlib.asynccontextmanager
@@ -113,35 +104,10 @@ def _admin(config: Config, common: _Common) -> web.Application:
     entrance = Entrance("admin", Kind.MESSAGE, True, leg.allow, leg.trust_forwarded_from, common.metrics)
     app = web.Application(middlewares=[*shared(entrance), admin.guard(leg.token)])
     app[METRICS] = common.metrics
-    app[admin.CHECKS] = {"saves": common.spool.check, **_reachable(common.topology)}
+    app[admin.CHECKS] = {"saves": common.spool.check, **admin.reachable(common.topology)}
     app.on_response_prepare.append(name_answer)
     app.add_routes(admin.routes())
     return app
-
-
-def _reachable(topology: Topology) -> dict[str, admin.Check]:
-    """Give a check for each upstream."""
-    sites = {f"site {site.name}": functools.partial(_ask_humhub, site) for site in topology.sites}
-    nodes = {f"node {node.name}": functools.partial(_ask_docs, node) for node in topology.nodes}
-    return {**sites, **nodes}
-
-
-async def _ask_humhub(site: Site) -> str:
-    """See that HumHub answers, whatever it says of the page."""
-    headers = CIMultiDict({"Host": site.host})
-    async with site.upstream.request("HEAD", f"{site.base_path}/", headers=headers, deadline=_PATIENCE) as answer:
-        if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise BadAnswerError(f"answers {answer.status}")
-        return f"answers {answer.status}"
-
-
-async def _ask_docs(node: Node) -> str:
-    """See that Docs calls itself healthy: it answers 200 to that question with true or false."""
-    async with node.upstream.request("GET", "/healthcheck", deadline=_PATIENCE) as answer:
-        said = (await answer.read(_HEALTH)).strip()
-    if answer.status != HTTPStatus.OK or said != b"true":
-        raise BadAnswerError(f"answers {answer.status} {said[:20]!r} instead of true")
-    return "healthy"
 
 
 async def _listen(
@@ -165,7 +131,7 @@ async def _listen(
     )
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    site = web.TCPSite(runner, leg.listen.host, leg.listen.port, ssl_context=_server_tls(leg))
+    site = web.TCPSite(runner, leg.listen.host, leg.listen.port, ssl_context=server_context(leg))
     try:
         await site.start()
     except OSError as error:
@@ -208,7 +174,7 @@ async def _common(config: Config, clock: Callable[[], float], stack: contextlib.
     _refuse_what_is_lacking(config)
     spool = Spool(Path(str(config.saves.directory)), max_size=config.saves.max_size)
     await asyncio.to_thread(spool.open)
-    topology = await _topology(config, stack)
+    topology = await open_topology(config, stack)
     attempts = Attempts(config.secret, clock, lifetime=config.saves.attempt)
     intake = Intake(topology, spool, attempts, clock, deadline=config.saves.deadline, attempt=config.saves.attempt)
     metrics, sockets = Metrics(), LiveSockets()
@@ -233,57 +199,3 @@ def _refuse_what_is_lacking(config: Config) -> None:
     for asked, what, place, instead in lacking:
         if asked:
             raise ConfigurationError(f"This release does not have {what} yet.", remedy=f"Set {place} to {instead}.")
-
-
-async def _topology(config: Config, stack: contextlib.AsyncExitStack) -> Topology:
-    sites = [
-        Site(
-            name=site.name,
-            hosts=site.hosts,
-            host=(site.hosts or (site.upstream.host or site.upstream.url.authority,))[0],
-            base_path=site.base_path,
-            ring=site_ring(site, number),
-            upstream=await stack.enter_async_context(_upstream(site.name, site.upstream)),
-        )
-        for number, site in enumerate(config.sites)
-    ]
-    nodes = [
-        Node(node.name, await stack.enter_async_context(_upstream(node.name, node.upstream)))
-        for node in config.docs.nodes
-    ]
-    legs = config.legs
-    addresses = Addresses(legs.browser.url, legs.docs.url, legs.humhub.url)
-    return Topology(tuple(sites), tuple(nodes), docs_rings(config.docs), addresses, config.docs.path)
-
-
-def _upstream(name: str, config: UpstreamConfig) -> Upstream:
-    return Upstream(
-        str(config.url),
-        name=name,
-        host=config.host,
-        ssl=_client_tls(config),
-        source_address=config.source_address,
-        connections=config.connections,
-        timeouts=Timeouts(config.connect, config.first_byte, config.idle),
-    )
-
-
-def _client_tls(config: UpstreamConfig) -> ssl.SSLContext | None:
-    if config.url.scheme != "https":
-        return None
-    context = ssl.create_default_context(cafile=str(config.ca) if config.ca else None)
-    if config.client_cert is not None:
-        key = config.client_cert.key
-        context.load_cert_chain(str(config.client_cert.cert), str(key) if key else None)
-    return context
-
-
-def _server_tls(config: LegConfig | AdminLegConfig) -> ssl.SSLContext | None:
-    if config.tls is None:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(str(config.tls.cert), str(config.tls.key))
-    if config.tls.client_ca is not None:
-        context.load_verify_locations(cafile=str(config.tls.client_ca))
-        context.verify_mode = ssl.CERT_REQUIRED
-    return context

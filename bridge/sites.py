@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from dataclasses import dataclass
 
 from yarl import URL
 
+from bridge.config import Config, UpstreamConfig
 from bridge.protocol.errors import NoRouteError, RefusedError
 from bridge.protocol.keys import read_doc_hash
 from bridge.protocol.tokens import KeyRing
 from bridge.protocol.urls import Backend, BackendTarget, backend_target, split
-from bridge.rings import DocsRings
-from bridge.transport.upstream import Upstream
+from bridge.rings import DocsRings, docs_rings, site_ring
+from bridge.transport.tls import client_context
+from bridge.transport.upstream import Timeouts, Upstream
 
-__all__ = ["Addresses", "Node", "Site", "Topology"]
+__all__ = ["Addresses", "Node", "Site", "Topology", "open_topology"]
 
 # Below this, on the docs and humhub legs, the first segment names a site.
 _SITE_PREFIX = "/s/"
@@ -150,3 +153,37 @@ def _inner(path: str, base: URL, site: Site) -> str:
     path = path.removeprefix(base.raw_path.rstrip("/")) if base.raw_path != "/" else path
     prefix = f"{_SITE_PREFIX}{site.name}/"
     return path.removeprefix(prefix[:-1]) if path.startswith(prefix) else path
+
+
+async def open_topology(config: Config, stack: contextlib.AsyncExitStack) -> Topology:
+    """Give what the configuration stands between; the upstreams' clients close with ``stack``. Nothing is dialled."""
+    sites = [
+        Site(
+            name=site.name,
+            hosts=site.hosts,
+            host=(site.hosts or (site.upstream.host or site.upstream.url.authority,))[0],
+            base_path=site.base_path,
+            ring=site_ring(site, number),
+            upstream=await stack.enter_async_context(_upstream(site.name, site.upstream)),
+        )
+        for number, site in enumerate(config.sites)
+    ]
+    nodes = [
+        Node(node.name, await stack.enter_async_context(_upstream(node.name, node.upstream)))
+        for node in config.docs.nodes
+    ]
+    legs = config.legs
+    addresses = Addresses(legs.browser.url, legs.docs.url, legs.humhub.url)
+    return Topology(tuple(sites), tuple(nodes), docs_rings(config.docs), addresses, config.docs.path)
+
+
+def _upstream(name: str, config: UpstreamConfig) -> Upstream:
+    return Upstream(
+        str(config.url),
+        name=name,
+        host=config.host,
+        ssl=client_context(config),
+        source_address=config.source_address,
+        connections=config.connections,
+        timeouts=Timeouts(config.connect, config.first_byte, config.idle),
+    )

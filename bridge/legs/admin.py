@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import hmac
 import ipaddress
 from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
+from multidict import CIMultiDict
 
 from bridge.legs.state import METRICS
-from bridge.protocol.errors import RefusedError
+from bridge.protocol.errors import BadAnswerError, RefusedError
 from bridge.protocol.headers import host_of
 from bridge.protocol.secret import Secret
+from bridge.sites import Node, Site, Topology
 from bridge.watch.metrics import CONTENT_TYPE
 
-__all__ = ["CHECKS", "Check", "guard", "routes"]
+__all__ = ["CHECKS", "Check", "guard", "reachable", "routes"]
 
 # A dependency's check: gives what to say of it, or raises what is wrong with it.
 Check = Callable[[], Awaitable[str]]
@@ -25,6 +29,8 @@ CHECKS: web.AppKey[Mapping[str, Check]] = web.AppKey("CHECKS")
 
 # A dependency that takes longer to say how it is can't do its work, in seconds.
 _PATIENCE = 2.0
+# What /healthcheck answers is a word; an error page in its place needn't be read whole.
+_HEALTH = 64 << 10
 
 
 async def livez(_request: web.Request) -> web.Response:
@@ -55,6 +61,31 @@ async def _checked(check: Check) -> dict[str, object]:
 async def metrics(request: web.Request) -> web.Response:
     """Give the figures for Prometheus."""
     return web.Response(body=request.app[METRICS].page(), headers={"Content-Type": CONTENT_TYPE})
+
+
+def reachable(topology: Topology) -> dict[str, Check]:
+    """Give a check for each upstream."""
+    sites = {f"site {site.name}": functools.partial(_ask_humhub, site) for site in topology.sites}
+    nodes = {f"node {node.name}": functools.partial(_ask_docs, node) for node in topology.nodes}
+    return {**sites, **nodes}
+
+
+async def _ask_humhub(site: Site) -> str:
+    """See that HumHub answers, whatever it says of the page."""
+    headers = CIMultiDict({"Host": site.host})
+    async with site.upstream.request("HEAD", f"{site.base_path}/", headers=headers, deadline=_PATIENCE) as answer:
+        if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise BadAnswerError(f"answers {answer.status}")
+        return f"answers {answer.status}"
+
+
+async def _ask_docs(node: Node) -> str:
+    """See that Docs calls itself healthy: it answers 200 to that question with true or false."""
+    async with node.upstream.request("GET", "/healthcheck", deadline=_PATIENCE) as answer:
+        said = (await answer.read(_HEALTH)).strip()
+    if answer.status != HTTPStatus.OK or said != b"true":
+        raise BadAnswerError(f"answers {answer.status} {said[:20]!r} instead of true")
+    return "healthy"
 
 
 def guard(token: Secret | None) -> Middleware:

@@ -37,7 +37,15 @@ Json = dict[str, Any]
 # As PHP's JSON_HEX_TAG | JSON_HEX_AMP | JSON_HEX_APOS | JSON_UNESCAPED_UNICODE do, with PHP's own escaped slash and, as
 # always there, JavaScript's two line ends.
 _ESCAPES = str.maketrans(
-    {"/": r"\/", "&": r"\u0026", "'": r"\u0027", "<": r"\u003C", ">": r"\u003E", "\u2028": r"\u2028", "\u2029": r"\u2029"}
+    {
+        "/": r"\/",
+        "\u2028": r"\u2028",
+        "\u2029": r"\u2029",
+        "&": r"\u0026",
+        "'": r"\u0027",
+        "<": r"\u003C",
+        ">": r"\u003E",
+    }
 )
 _ATTRIBUTE = re.compile(r"""\s(?P<name>[^\s"'<>/=]+)\s*=\s*(?P<quote>["'])(?P<value>.*?)(?P=quote)""", re.DOTALL)
 

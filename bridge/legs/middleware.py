@@ -16,6 +16,7 @@ The router runs before them, on the same raw path; a handler is reached only thr
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import re
 import secrets
@@ -42,6 +43,7 @@ log = structlog.get_logger("bridge.request")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+_LEFT: Final = "client-left"
 _SANE_ID: Final = re.compile(r"[0-9A-Za-z._-]{8,64}")
 
 
@@ -107,6 +109,10 @@ def shared(entrance: Entrance) -> list[Middleware]:
         response: web.StreamResponse | None = None
         try:
             response = await handler(request)
+        except asyncio.CancelledError:
+            # The server cancels what belongs to a client that left; a closed websocket ends like that, too.
+            note(request, outcome=_LEFT)
+            raise
         finally:
             _write_line(request, entrance, response, time.perf_counter() - started)
         return response
@@ -202,7 +208,7 @@ def _answered(request: web.Request, entrance: Entrance, error: Exception) -> web
         note(request, **{**said, **failure.error.details})
         _count(entrance, failure.error)
     elif isinstance(error, ConnectionError):
-        note(request, outcome="client-left")
+        note(request, outcome=_LEFT)
     elif not isinstance(error, web.HTTPException):
         log.error("unexpected error", request_id=request[_ID], exc_info=error)
     if request.get(_STARTED):
@@ -239,7 +245,8 @@ def _write_line(request: web.Request, entrance: Entrance, response: web.StreamRe
         "request_id": request[_ID],
         **notes,
     }
-    failed = status is None or status >= HTTPStatus.BAD_REQUEST or "remedy" in notes
+    left = fields["outcome"] == _LEFT
+    failed = not left and (status is None or status >= HTTPStatus.BAD_REQUEST or "remedy" in notes)
     (log.warning if failed else log.info)("request", **fields)
     entrance.metrics.request(
         leg=entrance.leg,

@@ -11,6 +11,7 @@ import aiohttp
 import jwt
 import pytest
 from aiohttp import WSMsgType, web
+from structlog.testing import capture_logs
 
 from bridge.config import Config, DocsJwt, KeyRingConfig
 from bridge.protocol.secret import Secret
@@ -351,3 +352,15 @@ async def test_a_large_message_passes(bridge: Bridge) -> None:
         await socket.send_str(text)
         await socket.receive_str()
     assert echo.heard == [text]
+
+
+async def test_an_editor_that_leaves_is_no_warning(bridge: Bridge) -> None:
+    bridge.docs.respond = Echo()
+    with capture_logs() as lines:
+        socket = await bridge.http.ws_connect(bridge.leg("browser", SOCKET))
+        await socket.close()
+        async with asyncio.timeout(5):
+            while not lines:  # noqa: ASYNC110 - the log tells
+                await asyncio.sleep(0.01)
+    assert lines[0]["log_level"] == "info"
+    assert lines[0]["outcome"] in ("ok", "client-left")

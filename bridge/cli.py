@@ -29,6 +29,7 @@ __all__ = ["app", "main"]
 _FINE, _FOUND, _WRONG, _INTERRUPTED = 0, 1, 2, 130
 _NAME = "humhub-bridge"
 _DISTRIBUTION = "humhub-onlyoffice-bridge"
+_DEMO_LIBRARIES = frozenset(("socketio", "engineio", "docx", "openpyxl", "pptx"))
 # Nobody reads a table of lists in 80 columns; in a pipe there is room.
 _PIPED_WIDTH = 160
 
@@ -132,6 +133,26 @@ def serve(config: ConfigOption = Path("bridge.yaml")) -> None:
     logs.configure(level=loaded.config.log.level, style=loaded.config.log.format)
     _print_faults(_console(stderr=True), (), loaded.warnings)
     asyncio.run(run(loaded.config))
+
+
+@app.command()
+def demo(
+    port: Annotated[
+        int | None, typer.Option(help="The browser leg's port; 8080, or the next free one.", min=1, max=65535)
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="Play the whole story, print each step, and end.")] = False,
+    keep: Annotated[Path | None, typer.Option(help="Work in DIR and leave it.", metavar="DIR", file_okay=False)] = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Run the bridge with a small HumHub and a small ONLYOFFICE Docs, in three networks on this machine."""
+    try:
+        from bridge.demo.show import Demo  # noqa: PLC0415 - see the head of this file
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _DEMO_LIBRARIES:
+            raise
+        typer.echo(f"{_NAME}: the demo needs {error.name}. Install it: pip install '{_DISTRIBUTION}[demo]'", err=True)
+        return _WRONG
+    return Demo(_console(), port=port, once=once, as_json=as_json, keep=keep).run()
 
 
 @tokens.command("show")

@@ -21,33 +21,18 @@ from typing import Any
 
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
-from yarl import URL
 
 from bridge.app import running
-from bridge.config import (
-    AdminLegConfig,
-    Config,
-    DocsConfig,
-    DocsJwt,
-    KeyRingConfig,
-    LegConfig,
-    Legs,
-    Listen,
-    NodeConfig,
-    SavesConfig,
-    SiteConfig,
-    StoreConfig,
-    UpstreamConfig,
-)
+from bridge.config import Config
 from bridge.demo.docs import DocsSettings, SmallDocs
 from bridge.demo.humhub import HumHubSettings, SmallHumHub
-from bridge.demo.networks import BROWSERS, DOCS, HUMHUB, Network, check_addresses, free_port
+from bridge.demo.networks import DOCS, HUMHUB, check_addresses
 from bridge.demo.person import Person
-from bridge.protocol.secret import Secret
+from bridge.demo.wiring import Addresses, configuration, module_addresses, straight_addresses
 
 HUMHUB_HEADER = "Authorization"
 DOCS_HEADER = "AuthorizationJwt"
-DOCS_PATH = "/ds"
+LEGS = ("browser", "docs", "humhub")
 
 # Fast, and still long enough for a bridge to be restarted before Docs takes its editors for gone.
 _DOCS_DEFAULTS: Mapping[str, Any] = {
@@ -61,35 +46,19 @@ Adjust = Callable[[Config], Config]
 
 
 @dataclass(frozen=True, slots=True)
-class Addresses:
-    """Where everything listens."""
+class Traffic:
+    """The bridge's counters at one moment: requests, bytes and what else it counts by leg, and open websockets."""
 
-    browser: Listen
-    docs_leg: Listen
-    humhub_leg: Listen
-    admin: Listen
-    humhub: Listen
-    docs: Listen
+    counts: Counter[str]
+    websockets: int
 
-    @classmethod
-    def choose(cls, port: int | None) -> Addresses:
-        """Choose free ports, for browsers the given one."""
-        found: set[tuple[str, int]] = set()
+    def crossed_since(self, before: Traffic) -> tuple[str, ...]:
+        """Name the legs that something went through since then.
 
-        def listen(host: str, number: int | None = None) -> Listen:
-            while number is None or (host, number) in found:
-                number = free_port(host)
-            found.add((host, number))
-            return Listen(host, number)
-
-        return cls(
-            browser=listen(BROWSERS.bridge, port),
-            docs_leg=listen(DOCS.bridge),
-            humhub_leg=listen(HUMHUB.bridge),
-            admin=listen(BROWSERS.bridge),
-            humhub=listen(HUMHUB.resident),
-            docs=listen(DOCS.resident),
-        )
+        What goes through a websocket is counted when that ends; one that is open all the while is the browser leg's.
+        """
+        open_all_the_while = {"browser"} if before.websockets and self.websockets else set()
+        return tuple(leg for leg in LEGS if self.counts[leg] > before.counts[leg] or leg in open_all_the_while)
 
 
 @dataclass(slots=True)
@@ -174,19 +143,21 @@ class House:
 
     # What crosses
 
-    async def crossings(self) -> Counter[str]:
-        """Count what the bridge has moved so far, by leg, from its own metrics; empty where no bridge runs."""
+    async def traffic(self) -> Traffic:
+        """Count what the bridge has moved so far, from its own metrics; nothing where no bridge runs."""
         if self._bridge is None:
-            return Counter()
+            return Traffic(Counter(), 0)
         async with aiohttp.ClientSession() as http, http.get(f"{self.admin_url}/metrics") as answer:
             page = await answer.text()
         counts: Counter[str] = Counter()
+        websockets = 0
         for family in text_string_to_metric_families(page):
             for sample in family.samples:
-                leg = sample.labels.get("leg")
-                if leg in {"browser", "docs", "humhub"} and sample.name.endswith("_total"):
-                    counts[leg] += int(sample.value)
-        return counts
+                if sample.name == "bridge_websockets":
+                    websockets = int(sample.value)
+                if sample.labels.get("leg") in LEGS and sample.name.endswith("_total"):
+                    counts[sample.labels["leg"]] += int(sample.value)
+        return Traffic(counts, websockets)
 
 
 @contextlib.asynccontextmanager
@@ -219,10 +190,10 @@ async def house(
             **(docs or {}),
         }
     )
-    legs = _module_addresses(addresses) if bridged else _straight_addresses(addresses)
+    three = module_addresses(addresses) if bridged else straight_addresses(addresses)
     humhub_settings = HumHubSettings(
         **{
-            **legs,
+            **three,
             "secret": humhub_secret,
             "header": HUMHUB_HEADER,
             "clients": HUMHUB.cidr,
@@ -233,7 +204,7 @@ async def house(
     made = House(
         directory=directory,
         addresses=addresses,
-        config=adjust(_config(directory, addresses, humhub_settings, docs_settings)),
+        config=adjust(configuration(directory, addresses, humhub_settings, docs_settings)),
         humhub=SmallHumHub(humhub_settings, directory / "humhub"),
         docs=SmallDocs(docs_settings, directory / "docs"),
         browser_url=f"http://{addresses.browser if bridged else addresses.humhub}",
@@ -248,55 +219,3 @@ async def house(
         yield made
     finally:
         await made.close()
-
-
-def _module_addresses(addresses: Addresses) -> dict[str, str]:
-    """Give the module's three settings, each the leg that its clients can reach."""
-    return {
-        "server_url": f"http://{addresses.browser}{DOCS_PATH}",
-        "internal_server_url": f"http://{addresses.humhub_leg}",
-        "storage_url": f"http://{addresses.docs_leg}",
-    }
-
-
-def _straight_addresses(addresses: Addresses) -> dict[str, str]:
-    docs = f"http://{addresses.docs}"
-    return {"server_url": docs, "internal_server_url": docs, "storage_url": f"http://{addresses.humhub}"}
-
-
-def _config(directory: Path, addresses: Addresses, humhub: HumHubSettings, docs: DocsSettings) -> Config:
-    """Write what bridge.yaml would say."""
-    ring = KeyRingConfig(header=docs.header, secrets=(Secret(docs.secret),))
-    return Config(
-        secret=Secret(secrets.token_urlsafe(32)),
-        legs=Legs(
-            browser=_leg(addresses.browser, BROWSERS),
-            docs=_leg(addresses.docs_leg, DOCS),
-            humhub=_leg(addresses.humhub_leg, HUMHUB),
-            admin=AdminLegConfig(listen=addresses.admin),
-        ),
-        sites=(
-            SiteConfig(
-                name="demo",
-                upstream=UpstreamConfig(url=URL(f"http://{addresses.humhub}"), source_address=HUMHUB.bridge),
-                base_path=humhub.base_path,
-                jwt=KeyRingConfig(header=humhub.header, secrets=(Secret(humhub.secret),)),
-            ),
-        ),
-        docs=DocsConfig(
-            nodes=(
-                NodeConfig(
-                    name="docs-1",
-                    upstream=UpstreamConfig(url=URL(f"http://{addresses.docs}"), source_address=DOCS.bridge),
-                ),
-            ),
-            jwt=DocsJwt(browser=ring, inbox=ring, outbox=ring),
-            path=DOCS_PATH,
-        ),
-        saves=SavesConfig(directory=directory / "bridge" / "saves"),
-        store=StoreConfig(url=f"sqlite:///{directory / 'bridge' / 'bridge.db'}"),
-    )
-
-
-def _leg(listen: Listen, network: Network) -> LegConfig:
-    return LegConfig(listen=listen, url=URL(f"http://{listen}"), allow=(network.block,))

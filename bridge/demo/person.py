@@ -7,11 +7,12 @@ is taken from the page.
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 import aiohttp
 from yarl import URL
@@ -96,7 +97,7 @@ class Person:
     async def create(self, name: str, extension: str = "docx") -> str:
         """Use the menu "Create document"; return the new file's guid."""
         form = {"CreateDocument[fileName]": name, "CreateDocument[openFlag]": "1", "CreateDocument[fid]": ""}
-        answer = await self._post("onlyoffice/create/document", form, extension=extension)
+        answer = await self._post(self.to("onlyoffice/create/document", extension=extension), form)
         if not answer.get("success"):
             raise PageError(f"HumHub did not create {name}.{extension}: {answer}")
         return str(answer["file"]["guid"])
@@ -105,11 +106,20 @@ class Person:
         """Upload a file; return its guid."""
         form = aiohttp.FormData()
         form.add_field("files[]", content, filename=name, content_type="application/octet-stream")
-        answer = await self._post("file/file/upload", form)
+        answer = await self._post(self.to("file/file/upload"), form)
         found = answer["files"][0]
         if found.get("error"):
             raise PageError(f"HumHub did not take {name}: {found}")
         return str(found["guid"])
+
+    async def post(self, text: str, *guids: str) -> None:
+        """Write a post with files in the space."""
+        form = [("Post[message]", text), ("visibility", "0"), ("state", "1"), *(("fileList[]", guid) for guid in guids)]
+        found = await self._visit("dashboard/dashboard")
+        action = next((action for action in found.actions if unquote(action).count("post/post/post")), None)
+        if action is None:
+            raise PageError("HumHub's start page has no form for posts")
+        await self._post(self.base.join(URL(action, encoded=True)), form)
 
     async def read(self, guid: str) -> bytes:
         """Download a file as HumHub's page offers it."""
@@ -119,8 +129,9 @@ class Person:
 
     async def convert(self, guid: str, new_name: str) -> None:
         """Convert a file in HumHub, asking until it is done, as the module's script does."""
+        url = self.to("onlyoffice/convert/convert", guid=guid, ts=str(int(time.time())), newName=new_name)
         for _ in range(_CONVERSION_POLLS):
-            answer = await self._post("onlyoffice/convert/convert", None, guid=guid, ts="1", newName=new_name)
+            answer = await self._post(url, None)
             if answer.get("error"):
                 raise PageError(f"HumHub did not convert the file: {answer}")
             if answer.get("endConvert"):
@@ -157,7 +168,7 @@ class Person:
         query = "".join(f"&{urlencode({name: value})}" for name, value in params.items())
         return URL(f"{self.base}/index.php?r={quote(route, safe='')}{query}", encoded=True)
 
-    async def _visit(self, route: str) -> None:
+    async def _visit(self, route: str) -> _Marks:
         """Load a page of HumHub and remember its form token."""
         async with self.http.get(self.to(route)) as answer:
             _expect(answer, 200)
@@ -165,23 +176,25 @@ class Person:
         if not found.csrf:
             raise PageError(f"the page {route} has no form token: is it HumHub's?")
         self._csrf = found.csrf
+        return found
 
-    async def _post(self, route: str, form: Any, **params: str) -> dict[str, Any]:
+    async def _post(self, url: URL, form: Any) -> dict[str, Any]:
         headers = {**_AJAX, "X-CSRF-Token": self._csrf}
-        async with self.http.post(self.to(route, **params), data=form, headers=headers) as answer:
+        async with self.http.post(url, data=form, headers=headers) as answer:
             text = await answer.text()
             _expect(answer, 200, text)
         found = json.loads(text)
         if not isinstance(found, dict):
-            raise PageError(f"HumHub answered {route} with {text[:200]}")
+            raise PageError(f"HumHub answered {url.path} with {text[:200]}")
         return found
 
 
 @dataclass(slots=True)
 class _Marks(HTMLParser):
-    """What a page holds for a script: the form token, scripts and the editor's data attributes."""
+    """What a page holds for a script: the form token, the forms' actions, scripts, the editor's data attributes."""
 
     csrf: str = ""
+    actions: list[str] = field(default_factory=list)
     scripts: list[str] = field(default_factory=list)
     config: str = ""
     api: str = ""
@@ -198,6 +211,8 @@ class _Marks(HTMLParser):
         values = {name: value or "" for name, value in attrs}
         if tag == "meta" and values.get("name") == "csrf-token":
             self.csrf = values.get("content", "")
+        if tag == "form":
+            self.actions.append(values.get("action", ""))
         if tag == "script" and values.get("src"):
             self.scripts.append(values["src"])
         self.config = values.get("data-config") or self.config

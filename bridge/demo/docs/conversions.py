@@ -1,8 +1,8 @@
 """The conversion service: `/converter` (JSON) and `/ConvertService.ashx` (XML unless JSON is asked for).
 
-Results are cached by key and target format; the url of a later call is ignored. Without a key there is one key,
-`null`, shared by everybody. Only the answer to the latest poll of a failed conversion tells of the failure: the next
-starts anew.
+Results are cached by key and target format; the url of a later call is ignored. Without a key there is one key, `null`,
+shared by everybody. A failed conversion stays failed for whoever asks again, but a failed download is tried anew: who
+polls hears of a failed download only as of a conversion that has just begun.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from bridge.demo.docs import answers, faults, formats, links, ooxml, params, shelf, tokens
-from bridge.demo.docs.downloads import Downloader, DownloadError
+from bridge.demo.docs.downloads import DOWNLOAD_FAILED, TOO_BIG, Downloader, DownloadError
 
 if TYPE_CHECKING:
     from bridge.demo.docs.faults import Faults
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from bridge.demo.docs.shelf import Shelf
     from bridge.demo.docs.tasks import Tasks
 
-UNKNOWN, CONVERSION, DOWNLOAD, INPUT, TOKEN, FORMAT = -1, -3, -4, -7, -8, -9
+CONVERSION, INPUT, TOKEN, FORMAT = -3, -7, -8, -9
+_TRIED_ANEW = frozenset({DOWNLOAD_FAILED, TOO_BIG})
 JSON = "application/json; charset=UTF-8"
 XML = "text/xml; charset=UTF-8"
 
@@ -93,16 +94,17 @@ class Conversions:
         target = formats.ooxml_target(filetype) if output == "ooxml" else output
         path = f"data/conv_{key}_{code}/output.{target}"
         work = self.works.get(path)
-        if work is None:
-            if not isinstance(wanted.get("url"), str):
-                raise InputError("no url")
+        if work is None or work.error in _TRIED_ANEW:
             work = self.works[path] = Work(path, target)
-            self.tasks.start(self._run(work, filetype, wanted["url"]))
+            self.tasks.start(self._run(work, filetype, wanted.get("url")))
         return work
 
-    async def _run(self, work: Work, filetype: str, url: str) -> None:
+    async def _run(self, work: Work, filetype: str, url: object) -> None:
         try:
             async with self.downloader.worker:
+                if not isinstance(url, str):
+                    work.error = INPUT
+                    return
                 data = await self.downloader.fetch(url)
                 self.shelf.put(work.path, formats.convert(formats.sniff(data, filetype), work.filetype))
         except DownloadError as error:
@@ -118,7 +120,6 @@ class Conversions:
         if not work.done.is_set():
             return _answer(request, {"percent": 0, "endConvert": False})
         if work.error is not None:
-            self.works.pop(work.path, None)
             return _failure(request, work.error)
         title = str(wanted.get("title") or "output")
         name = f"{title.rsplit('.', 1)[0] if '.' in title else title}.{work.filetype}"

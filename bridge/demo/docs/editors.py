@@ -82,8 +82,11 @@ class Editors:
                 "not authorized", {"code": error.code, "description": str(error)}
             ) from error
         request = environ["aiohttp.request"]
-        self._handshakes[sid] = (links.base_url(request.headers), request.query.get("shardkey"))
-        await self._send(sid, {"type": "license", "license": LICENSE})
+        shard = request.query.get("shardkey")
+        self._handshakes[sid] = (links.base_url(request.headers), shard)
+        self.opener.shelf.last_shard = shard or self.opener.shelf.last_shard
+        # From a task: what a handler sends here would go out before the answer to CONNECT.
+        self.tasks.start(self._send(sid, {"type": "license", "license": LICENSE}))
 
     async def _disconnect(self, sid: str, reason: str = "") -> None:
         self._handshakes.pop(sid, None)

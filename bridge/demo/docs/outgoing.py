@@ -67,6 +67,7 @@ class Outgoing:
             timeout=aiohttp.ClientTimeout(total=None),
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
         )
+        self._session._retry_connection = False  # noqa: SLF001 - a broken GET is not quietly sent again, as aiohttp would
 
     async def close(self) -> None:
         if self._session is not None:

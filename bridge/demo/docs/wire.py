@@ -101,12 +101,13 @@ class Wire:
         problem = self._problem(request)
         if problem is not None:
             code, message = problem
-            return web.json_response({"code": code, "message": message}, status=400, dumps=compact)
+            body = compact({"code": code, "message": message}).encode()
+            return web.Response(status=400, body=body, headers={"Content-Type": "application/json"})
         response: web.StreamResponse = await self.server.handle_request(request)
+        if request.method == "POST" and response.status == 200:
+            response = web.Response(body=b"ok", headers={"Content-Type": "text/html"})
         if not response.prepared:
             response.headers["cache-control"] = "no-store"
-            if request.method == "POST" and response.status == 200:
-                response.headers["Content-Type"] = "text/html"
         return response
 
     def _problem(self, request: web.Request) -> tuple[int, str] | None:
@@ -119,6 +120,8 @@ class Wire:
         return None if query.get("EIO") == "4" else _BAD_VERSION
 
     async def stop(self) -> None:
-        for sid in list(self.server.eio.sockets):
-            await self.server.eio.disconnect(sid)
+        for socket in list(self.server.eio.sockets.values()):
+            await socket.close(wait=False)
+            await socket.queue.put(None)  # ends the writer, and with it the websocket
+        self.server.eio.sockets.clear()
         await self.server.shutdown()

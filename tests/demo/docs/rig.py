@@ -62,13 +62,17 @@ class Storage:
     def statuses(self) -> list[int]:
         return [call.body["status"] for call in self.callbacks if call.body]
 
-    async def until(self, count: int, within: float = 8) -> list[Call]:
+    async def until(self, count: int) -> list[Call]:
         """Wait until this many callbacks have come."""
+        await self.when(lambda: len(self.callbacks) >= count)
+        return self.callbacks
+
+    async def when(self, reached: Callable[[], bool], within: float = 8) -> None:
+        """Wait until the calls are as wanted."""
         async with asyncio.timeout(within):
-            while len(self.callbacks) < count:
+            while not reached():
                 self.news.clear()
                 await self.news.wait()
-        return self.callbacks
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         body = json.loads(await request.read()) if request.method == "POST" else None

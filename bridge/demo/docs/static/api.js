@@ -49,7 +49,6 @@
       this.frame.name = 'frameEditor';
       this.frame.title = 'Editor';
       this.frame.allow = 'fullscreen; clipboard-read; clipboard-write';
-      this.frame.setAttribute('allowfullscreen', '');
       this.frame.style.border = '0';
       this.frame.width = this.config.width || '100%';
       this.frame.height = this.config.height || '100%';

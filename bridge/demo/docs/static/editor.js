@@ -132,7 +132,6 @@ const HANDLERS = {
   forceSave(message) {
     $('save').disabled = false;
     notice(message.messages.success ? 'Saved.' : 'Saving failed; the document stays open.', message.messages.success ? '' : 'error');
-    if (message.messages.success) modified(false);
   },
   refreshToken(message) { doc.session = message.messages.token; },
   warning(message) {
@@ -184,7 +183,7 @@ function apply(change) {
   if (doc.pending.settle(change.id)) {
     if (change.do === 'add') place(change);
     if (change.do === 'drop') remove(change.block);
-    modified(!doc.pending.empty || doc.modified);
+    modified(!doc.pending.empty);
     return;
   }
   const met = doc.pending.meet(change);

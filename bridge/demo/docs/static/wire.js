@@ -23,6 +23,7 @@ export class Wire extends EventTarget {
     this.sid = null;
     this.outbox = [];
     this.posting = false;
+    this.polling = false;
     this.polls = false;
     this.emit('state', this.attempt === 0 ? 'connecting' : 'reconnecting');
     const poll = this.onlyPolling || (this.attempt % 2 === 1 && !this.everByWebsocket);
@@ -48,6 +49,7 @@ export class Wire extends EventTarget {
 
   async poll(generation) {
     this.polls = true;
+    this.polling = true;
     try {
       while (this.current(generation) && this.polls) {
         const extra = { t: Date.now().toString(36), ...(this.sid ? { sid: this.sid } : {}) };
@@ -59,6 +61,8 @@ export class Wire extends EventTarget {
       }
     } catch (_error) {
       if (this.current(generation) && this.polls) this.lost();
+    } finally {
+      if (generation === this.generation) this.polling = false;
     }
   }
 
@@ -74,19 +78,31 @@ export class Wire extends EventTarget {
     const { generation } = this;
     const socket = new WebSocket(this.address('websocket', { sid: this.sid }));
     socket.onopen = () => socket.send('2probe');
+    socket.onclose = () => this.current(generation) && !this.polls && this.lost();
     socket.onmessage = (event) => {
       if (!this.current(generation)) { socket.close(); return; }
       if (event.data === '3probe') {
         this.polls = false;
-        this.everByWebsocket = true;
-        socket.send('5');
-        this.socket = socket;
-        socket.onclose = () => this.current(generation) && this.lost();
-        this.flush();
+        this.idle(generation, () => this.upgraded(socket, generation));
         return;
       }
       this.packet(event.data);
     };
+  }
+
+  // Call back once no polling request is under way: the server takes none after the upgrade.
+  idle(generation, callback) {
+    if (!this.current(generation)) return;
+    if (this.posting || this.polling) setTimeout(() => this.idle(generation, callback), 5);
+    else callback();
+  }
+
+  upgraded(socket, generation) {
+    this.everByWebsocket = true;
+    socket.send('5');
+    this.socket = socket;
+    socket.onclose = () => this.current(generation) && this.lost();
+    this.flush();
   }
 
   packet(text) {

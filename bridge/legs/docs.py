@@ -66,7 +66,7 @@ async def callback(request: web.Request) -> web.StreamResponse:
 async def body(request: web.Request) -> web.StreamResponse:
     """Serve an edited file to Docs, which converts it while HumHub stores it."""
     hop.check_download(request.app[TOPOLOGY], request.headers, raw_target(request), now=request.app[CLOCK]())
-    return await files.body(request)
+    return files.body(request)
 
 
 def _backend(request: web.Request, target: str) -> tuple[Site, BackendTarget]:

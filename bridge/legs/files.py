@@ -11,7 +11,6 @@ from multidict import CIMultiDict
 from bridge.legs.middleware import note
 from bridge.legs.state import ATTEMPTS, TOPOLOGY
 from bridge.sites import Site
-from bridge.transport.relay import transfer_of
 from bridge.transport.upstream import Answer
 
 __all__ = ["body", "extension", "headers", "site_of"]
@@ -52,12 +51,7 @@ def site_of(request: web.Request) -> Site:
     return site
 
 
-async def body(request: web.Request) -> web.StreamResponse:
+def body(request: web.Request) -> web.StreamResponse:
     """Serve the body of a save under way by its capability: complete, with length and ranges, straight from disk."""
     found = request.app[ATTEMPTS].body(site_of(request).name, request.match_info["capability"])
-    response = web.FileResponse(
-        found, headers={"Content-Type": "application/octet-stream", "Cache-Control": "no-store"}
-    )
-    await response.prepare(request)
-    transfer_of(request).bytes_out = response.content_length or 0
-    return response
+    return web.FileResponse(found, headers={"Content-Type": "application/octet-stream", "Cache-Control": "no-store"})

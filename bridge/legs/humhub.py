@@ -115,7 +115,7 @@ def check_result(status: int, content_type: str, length: int | None) -> None:
 @answers_as(Kind.FILE)
 async def body(request: web.Request) -> web.StreamResponse:
     """Serve an edited file to HumHub, which pulls it while it answers the callback."""
-    return await files.body(request)
+    return files.body(request)
 
 
 async def healthcheck(request: web.Request) -> web.StreamResponse:

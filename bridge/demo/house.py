@@ -10,6 +10,7 @@ on the same addresses, and so can each stand-in.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import secrets
 from collections import Counter
@@ -24,7 +25,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bridge.app import running
 from bridge.config import Config
-from bridge.demo.docs import DocsSettings, SmallDocs
+from bridge.demo.docs import Callback, DocsSettings, SmallDocs
 from bridge.demo.humhub import HumHubSettings, SmallHumHub
 from bridge.demo.networks import DOCS, HUMHUB, check_addresses
 from bridge.demo.person import Person
@@ -32,6 +33,7 @@ from bridge.demo.wiring import Addresses, configuration, module_addresses, strai
 
 HUMHUB_HEADER = "Authorization"
 DOCS_HEADER = "AuthorizationJwt"
+_POLL = 0.02
 LEGS = ("browser", "docs", "humhub")
 
 # Fast, and still long enough for a bridge to be restarted before Docs takes its editors for gone.
@@ -141,7 +143,23 @@ class House:
         await self.docs.stop()
         await self.humhub.stop()
 
-    # What crosses
+    # What came of it
+
+    async def until(self, condition: Callable[[], bool], within: float = 10.0) -> None:
+        """Wait until something is so."""
+        async with asyncio.timeout(within):
+            while not condition():  # noqa: ASYNC110 - the stand-ins tell nobody
+                await asyncio.sleep(_POLL)
+
+    async def told(self, key: str, status: int = 2, number: int = 1) -> Callback:
+        """Wait until Docs has heard the answer to its callback number so-and-so of a key with a status; return that."""
+
+        def settled() -> list[Callback]:
+            callbacks = [one for one in self.docs.callbacks if (one.key, one.status) == (key, status)]
+            return [one for one in callbacks if one.acknowledged is not None]
+
+        await self.until(lambda: len(settled()) >= number)
+        return settled()[number - 1]
 
     async def traffic(self) -> Traffic:
         """Count what the bridge has moved so far, from its own metrics; nothing where no bridge runs."""

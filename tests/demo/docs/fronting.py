@@ -39,6 +39,7 @@ class Front:
         self.url = f"http://{host}:{port}"
 
     async def stop(self) -> None:
+        self.down = True
         await self.cut()
         if self._runner is not None:
             await self._runner.cleanup()
@@ -63,11 +64,15 @@ class Front:
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return await self._websocket(request, target, headers)
         self.seen.append(f"{request.method} {request.path}")
+        try:
+            return await self._relayed(request, target, headers)
+        except aiohttp.ClientError:
+            return web.Response(status=502)
+
+    async def _relayed(self, request: web.Request, target: str, headers: dict[str, str]) -> web.Response:
         assert self._http is not None
-        url = URL(target, encoded=True)
-        async with self._http.request(
-            request.method, url, headers=headers, data=await request.read(), allow_redirects=False
-        ) as answer:
+        url, body = URL(target, encoded=True), await request.read()
+        async with self._http.request(request.method, url, headers=headers, data=body, allow_redirects=False) as answer:
             kept = {name: value for name, value in answer.headers.items() if name.lower() not in HOP}
             return web.Response(status=answer.status, headers=kept, body=await answer.read())
 

@@ -28,7 +28,7 @@ from bridge.config import AdminLegConfig, Config, LegConfig, Mode
 from bridge.legs import admin, browser, docs, editors, humhub
 from bridge.legs.answers import Kind
 from bridge.legs.middleware import Entrance, name_answer, shared
-from bridge.legs.state import ATTEMPTS, CLOCK, INTAKE, LIMITS, METRICS, SOCKETS, TOPOLOGY, Limits
+from bridge.legs.state import ATTEMPTS, CLOCK, INTAKE, LIMITS, METRICS, POLLS, SOCKETS, TOPOLOGY, Limits
 from bridge.protocol.errors import ConfigurationError, StorageError
 from bridge.saves.attempts import Attempts
 from bridge.saves.intake import Intake
@@ -76,6 +76,7 @@ async def _end(runners: list[web.AppRunner], common: _Common) -> None:
         for site in list(runner.sites):
             await site.stop()
     common.sockets.stop()
+    common.polls.stop()
 
 
 def _leg(config: Config, common: _Common, name: str, leg: LegConfig) -> web.Application:
@@ -91,6 +92,7 @@ def _leg(config: Config, common: _Common, name: str, leg: LegConfig) -> web.Appl
     app[ATTEMPTS] = common.attempts
     app[INTAKE] = common.intake
     app[SOCKETS] = common.sockets
+    app[POLLS] = common.polls
     app[CLOCK] = common.clock
     app[METRICS] = common.metrics
     app[LIMITS] = Limits(limits.body, limits.page, limits.websocket_message, limits.download)
@@ -167,6 +169,7 @@ class _Common:
     metrics: Metrics
     clock: Callable[[], float]
     sockets: LiveSockets
+    polls: LiveSockets
 
 
 async def _common(config: Config, clock: Callable[[], float], stack: contextlib.AsyncExitStack) -> _Common:
@@ -179,7 +182,7 @@ async def _common(config: Config, clock: Callable[[], float], stack: contextlib.
     intake = Intake(topology, spool, attempts, clock, deadline=config.saves.deadline, attempt=config.saves.attempt)
     metrics, sockets = Metrics(), LiveSockets()
     metrics.watch(websockets=lambda: len(sockets), undelivered=spool.left)
-    return _Common(topology, attempts, intake, spool, metrics, clock, sockets)
+    return _Common(topology, attempts, intake, spool, metrics, clock, sockets, LiveSockets())
 
 
 def _refuse_what_is_lacking(config: Config) -> None:

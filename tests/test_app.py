@@ -79,6 +79,27 @@ async def test_editors_are_sent_away_so_that_they_come_back(tmp_path: Path) -> N
         assert closing.data == 1001
 
 
+async def test_a_poll_that_waits_does_not_hold_the_end_up(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        humhub, docs = [await stack.enter_async_context(serving()) for _ in range(2)]
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        config = configuration(tmp_path, humhub.url, docs.url)
+        waiting = asyncio.Event()
+
+        async def wait(_request: web.BaseRequest) -> web.StreamResponse:
+            waiting.set()
+            await asyncio.sleep(25)
+            return web.Response()
+
+        docs.answers(wait)
+        bridge = Bridge(config, humhub, docs, http)
+        async with asyncio.timeout(5):
+            async with running(config, clock=lambda: NOW):
+                poll = asyncio.create_task(bridge.ask("browser", "/ds/doc/k1/c/?EIO=4&transport=polling&sid=x"))
+                await waiting.wait()
+            assert (await poll)[0] == 503
+
+
 async def test_an_upstream_that_comes_later_is_served_then(tmp_path: Path) -> None:
     port = free_port("127.0.0.1")
     config = configuration(tmp_path, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{free_port('127.0.0.1')}")

@@ -7,6 +7,7 @@ included, so that nothing in the bodies needs rewriting. HumHub's cookies, which
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -17,9 +18,9 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from bridge.legs.middleware import client_of, note, raw_target
-from bridge.legs.state import CLOCK, LIMITS, SOCKETS, TOPOLOGY
+from bridge.legs.state import CLOCK, LIMITS, POLLS, SOCKETS, TOPOLOGY
 from bridge.protocol.engineio import AuthGuard, check_query, screen
-from bridge.protocol.errors import BadRequestError, NoRouteError, RefusedError
+from bridge.protocol.errors import BadRequestError, NoRouteError, OverloadError, RefusedError
 from bridge.protocol.headers import AUTHORIZATION, answerable, forwardable, set_forwarded
 from bridge.protocol.keys import key_of_file
 from bridge.protocol.tokens import LIFETIME, from_header
@@ -160,14 +161,34 @@ async def connection(request: web.Request, node: Node, key: str, path: str, quer
             guard=guard,
             on_refused=lambda error: _note_refusal(request, error),
         )
-    body = None
     if request.method == "POST":
         screened = screen(guard, await _packets(request))
-        body = screened.body
         if screened.refused is not None:
             _note_refusal(request, screened.refused)
+        return await _exchange(request, node, target, headers, screened.body)
+    return await _poll(request, node, target, headers)
+
+
+async def _exchange(
+    request: web.Request, node: Node, target: str, headers: CIMultiDict[str], body: bytes | None
+) -> web.StreamResponse:
     async with node.upstream.request(request.method, target, headers=headers, body=body) as answer:
         return await stream(request, answer, headers=inbound(answerable(answer.headers)))
+
+
+async def _poll(request: web.Request, node: Node, target: str, headers: CIMultiDict[str]) -> web.StreamResponse:
+    """Relay a poll, which Docs answers when it has something to say; a graceful stop doesn't wait for that."""
+    with request.app[POLLS].hold() as stop:
+        polling = asyncio.ensure_future(_exchange(request, node, target, headers, None))
+        try:
+            await asyncio.wait((polling, stop), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if not polling.done():
+                polling.cancel()
+                await asyncio.wait((polling,))
+    if polling.cancelled():
+        raise OverloadError("The bridge is being restarted; the editor comes back by itself.")
+    return polling.result()
 
 
 async def _packets(request: web.Request) -> bytes:

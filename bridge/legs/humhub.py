@@ -18,16 +18,18 @@ from bridge.protocol.errors import BadAnswerError
 from bridge.protocol.headers import forwardable
 from bridge.protocol.keys import key_of_file
 from bridge.protocol.messages import Command, Conversion, parse_object
+from bridge.protocol.signatures import is_text
 from bridge.protocol.urls import docs_file, with_shard
 from bridge.sites import Node
 from bridge.transport.relay import read_request, stream
-from bridge.transport.upstream import Timeouts
+from bridge.transport.upstream import Answer, Timeouts
 
 __all__ = ["routes"]
 
 # A synchronous conversion may last minutes; HumHub's own limit ends it before this.
 _CONVERSION = Timeouts(first_byte=600.0)
 _ANSWER_LIMIT = 8 << 20
+_FILE_STATUSES = (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT, HTTPStatus.NOT_MODIFIED)
 
 
 @answers_as(Kind.CONVERSION)
@@ -96,19 +98,24 @@ async def file(request: web.Request) -> web.StreamResponse:
     headers["Accept-Encoding"] = "identity"
     target = f"{path}?{with_shard(query, key)}"
     async with node.upstream.request(request.method, target, headers=headers) as answer:
-        check_result(answer.status, answer.headers.get("Content-Type", ""), answer.content_length)
+        check_result(answer, path)
         return await stream(request, answer, headers=files.headers(answer))
 
 
-def check_result(status: int, content_type: str, length: int | None) -> None:
-    """See that an answer of Docs is a file.
+def check_result(answer: Answer, path: str) -> None:
+    """See that an answer of Docs is the file at ``path``, and not a page about it.
 
     Raises:
         BadAnswerError: it isn't.
     """
-    if status not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT, HTTPStatus.NOT_MODIFIED) or length == 0:
+    kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    page = kind in ("text/html", "application/json") and not is_text(path.rpartition(".")[2])
+    if answer.status not in _FILE_STATUSES or answer.content_length == 0 or page:
         raise BadAnswerError(
-            "ONLYOFFICE Docs does not give the file.", answered=status, content_type=content_type, length=length
+            "ONLYOFFICE Docs does not give the file.",
+            answered=answer.status,
+            content_type=kind,
+            length=answer.content_length,
         )
 
 

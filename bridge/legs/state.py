@@ -13,7 +13,7 @@ from bridge.sites import Topology
 from bridge.transport.websocket import LiveSockets
 from bridge.watch.metrics import Metrics
 
-__all__ = ["ATTEMPTS", "CLOCK", "INTAKE", "LIMITS", "METRICS", "SOCKETS", "TOPOLOGY", "Limits"]
+__all__ = ["ATTEMPTS", "CLOCK", "INTAKE", "LIMITS", "METRICS", "POLLS", "SOCKETS", "TOPOLOGY", "Limits"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ TOPOLOGY = web.AppKey("TOPOLOGY", Topology)
 LIMITS = web.AppKey("LIMITS", Limits)
 INTAKE = web.AppKey("INTAKE", Intake)
 METRICS = web.AppKey("METRICS", Metrics)
+POLLS = web.AppKey("POLLS", LiveSockets)
 SOCKETS = web.AppKey("SOCKETS", LiveSockets)
 ATTEMPTS = web.AppKey("ATTEMPTS", Attempts)
 CLOCK: web.AppKey[Callable[[], float]] = web.AppKey("CLOCK")

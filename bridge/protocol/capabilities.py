@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +16,7 @@ __all__ = ["mint", "redeem"]
 
 def mint(secret: Secret, purpose: str, claims: Mapping[str, Any], *, expires: float) -> str:
     """Sign ``claims`` for one ``purpose``, URL-safe; they hold until ``expires``, in seconds since the epoch."""
-    return jwt.encode({**claims, "aud": purpose, "exp": int(expires)}, secret.reveal(), algorithm="HS256")
+    return jwt.encode({**claims, "aud": purpose, "exp": math.ceil(expires)}, secret.reveal(), algorithm="HS256")
 
 
 def redeem(secret: Secret, purpose: str, text: str, *, now: float) -> dict[str, Any]:

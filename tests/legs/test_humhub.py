@@ -177,8 +177,10 @@ async def test_a_result_is_relayed_with_its_own_shard_key(bridge: Bridge) -> Non
         web.Response(status=500, text="oh"),
         web.Response(status=302, headers={"Location": "/x"}, text="moved"),
         web.Response(text=""),
+        web.Response(text="<html>log in</html>", content_type="text/html"),
+        web.Response(text="{}", content_type="application/json"),
     ],
-    ids=["403", "404", "410", "500", "302", "empty"],
+    ids=["403", "404", "410", "500", "302", "empty", "a page", "json"],
 )
 async def test_an_error_on_a_file_route_has_an_empty_body(bridge: Bridge, answer: web.Response) -> None:
     bridge.docs.answers(answer)

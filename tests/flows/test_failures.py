@@ -246,7 +246,7 @@ async def test_a_failed_conversion_is_an_error_and_changes_nothing(h: House, fau
     assert (h.humhub.files[guid].name, h.humhub.files[guid].content()) == ("Minutes.odt", before)
 
 
-@pytest.mark.parametrize("fault", ["404", "500", "a redirect"])
+@pytest.mark.parametrize("fault", ["404", "500", "a redirect", "a page"])
 async def test_an_error_instead_of_the_converted_file_has_no_body(h: House, fault: str) -> None:
     h.humhub.seed_samples()
     guid = next(guid for guid, file in h.humhub.files.items() if file.name == "Minutes.odt")

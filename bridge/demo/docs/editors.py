@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import socketio.exceptions
 
-from bridge.demo.docs import authorise, changes, links, opening
+from bridge.demo.docs import authorise, changes, links, messages, opening
 from bridge.demo.docs.callbacks import JOINED, UNCHANGED
 from bridge.demo.docs.downloads import DownloadError
 from bridge.demo.docs.session import Participant, Session, State
-from bridge.demo.docs.settings import BUILD_NUMBER, BUILD_VERSION
 
 if TYPE_CHECKING:
     from bridge.demo.docs.opening import Opener
@@ -28,21 +27,6 @@ if TYPE_CHECKING:
     from bridge.demo.docs.wire import Wire
 
 Message = dict[str, Any]
-
-LICENSE = {
-    "type": 3,
-    "light": False,
-    "mode": 0,
-    "rights": 1,
-    "buildVersion": BUILD_VERSION,
-    "buildNumber": BUILD_NUMBER,
-    "protectionSupport": True,
-    "isAnonymousSupport": True,
-    "liveViewerSupport": True,
-    "branding": False,
-    "customization": False,
-    "advancedApi": False,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +70,7 @@ class Editors:
         self._handshakes[sid] = (links.base_url(request.headers), shard)
         self.opener.shelf.last_shard = shard or self.opener.shelf.last_shard
         # From a task: what a handler sends here would go out before the answer to CONNECT.
-        self.tasks.start(self._send(sid, {"type": "license", "license": LICENSE}))
+        self.tasks.start(self._send(sid, messages.LICENSE))
 
     async def _disconnect(self, sid: str, reason: str = "") -> None:
         self._handshakes.pop(sid, None)
@@ -134,7 +118,7 @@ class Editors:
             return
         if session.held and not grant.view:
             await self._answer(sid, place, grant)
-            await self._send(sid, _opened_message("updateversion", {}))
+            await self._send(sid, messages.opened("updateversion", {}))
             return
         if not is_back:
             await self._announce(place)
@@ -193,20 +177,8 @@ class Editors:
 
     async def _answer(self, sid: str, place: Place, grant: authorise.Grant) -> None:
         session, participant = place.session, place.participant
-        await self._send(
-            sid,
-            {
-                "type": "auth",
-                "result": 1,
-                "sessionId": participant.session_id,
-                "indexUser": participant.index,
-                "view": participant.view,
-                "participants": _participants(session),
-                "jwt": authorise.session_token(grant, self.settings),
-                "buildVersion": BUILD_VERSION,
-                "buildNumber": BUILD_NUMBER,
-            },
-        )
+        token = authorise.session_token(grant, self.settings)
+        await self._send(sid, messages.welcome(session, participant, token))
         await self._tell_state(session)
 
     async def _open(self, sid: str, session: Session, grant: authorise.Grant, message: Message) -> None:
@@ -214,7 +186,7 @@ class Editors:
             try:
                 await self.opener.load(session, grant.url or "")
             except (DownloadError, opening.OpenError) as error:
-                await self._send(sid, _opened_message("err", error.code))
+                await self._send(sid, messages.opened("err", error.code))
                 return
         if session.from_forgotten:
             text = "File not assembled"
@@ -223,12 +195,12 @@ class Editors:
         if message.get("epoch") == session.epoch and not session.held:
             await self._send_changes(sid, history[int(message.get("rev", 0)) :])
             return
-        await self._send(sid, _opened_message("ok", {"Editor.bin": self._bin_link(session, sid)}))
+        await self._send(sid, messages.opened("ok", {"Editor.bin": self._bin_link(session, sid)}))
         # A key that is used up shows viewers the content from before the edit.
         await self._send_changes(sid, [] if session.held else history)
 
     async def _send_changes(self, sid: str, history: list[changes.Change]) -> None:
-        await self._send(sid, {"type": "authChanges", "changes": [changes.write(change) for change in history]})
+        await self._send(sid, messages.history(history))
 
     def _bin_link(self, session: Session, sid: str) -> str:
         base, shard = self._handshakes.get(sid, (session.base, None))
@@ -312,7 +284,7 @@ class Editors:
     # -- telling
 
     async def _tell_state(self, session: Session) -> None:
-        await self._tell(session, {"type": "connectState", "participants": _participants(session)})
+        await self._tell(session, messages.state(session))
 
     async def _tell(self, session: Session, message: Message, but: str | None = None) -> None:
         for participant in list(session.participants.values()):
@@ -328,20 +300,3 @@ class Editors:
 
     async def _send(self, sid: str, message: Message) -> None:
         await self.wire.server.emit("message", message, to=sid)
-
-
-def _participants(session: Session) -> list[Message]:
-    return [
-        {
-            "id": f"{one.user}{one.index}",
-            "idOriginal": one.user,
-            "username": one.name,
-            "indexUser": one.index,
-            "view": one.view,
-        }
-        for one in session.participants.values()
-    ]
-
-
-def _opened_message(status: str, data: object) -> Message:
-    return {"type": "documentOpen", "data": {"type": "open", "status": status, "data": data}}

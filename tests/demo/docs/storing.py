@@ -16,19 +16,24 @@ from aiohttp import web
 from bridge.demo.docs import ooxml
 from tests.demo.docs.rig import Storage, breaks, document
 
-_ODT = """<?xml version="1.0"?><office:document-content
+_CONTENT = """<?xml version="1.0"?><office:document-content
  xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0"
- xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0"><office:body><office:text>
- <text:p>First line</text:p><text:p>Second <text:span>line</text:span></text:p>
-</office:text></office:body></office:document-content>"""
+ xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0"
+ xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0"
+ xmlns:draw="urn:oasis:names:tc:opendocument:xmlns:drawing:1.0"><office:body>{body}</office:body></office:document-content>"""
+
+
+def opendocument(kind: str, body: str) -> bytes:
+    """Make a minimal OpenDocument file of a kind: text, spreadsheet, presentation."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("mimetype", f"application/vnd.oasis.opendocument.{kind}")
+        archive.writestr("content.xml", _CONTENT.format(body=body))
+    return out.getvalue()
 
 
 def odt() -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as archive:
-        archive.writestr("mimetype", "application/vnd.oasis.opendocument.text")
-        archive.writestr("content.xml", _ODT)
-    return out.getvalue()
+    return opendocument("text", "<text:p>First line</text:p><text:p>Second <text:span>line</text:span></text:p>")
 
 
 @cache

@@ -10,7 +10,14 @@ import pptx
 import pytest
 
 from bridge.demo.docs import formats, ooxml, pdf
-from tests.demo.docs.storing import odt, sample_files
+from tests.demo.docs.storing import odt, opendocument, sample_files
+
+ODS = """<table:table><table:table-row>
+<table:table-cell table:number-columns-repeated="2"><text:p>a</text:p></table:table-cell>
+<table:table-cell><text:p>1</text:p></table:table-cell><table:table-cell table:number-columns-repeated="900"/>
+</table:table-row><table:table-row><table:table-cell><text:p>b</text:p></table:table-cell></table:table-row>
+<table:table-row><table:table-cell/></table:table-row></table:table>"""
+ODP = """<draw:page><text:p>One</text:p><text:p>text</text:p></draw:page><draw:page><text:p>Two</text:p></draw:page>"""
 
 
 def texts(opened: ooxml.Opened) -> dict[str, str]:
@@ -95,6 +102,14 @@ def test_a_csv_becomes_a_table() -> None:
     made = formats.convert(formats.sniff(b'x,"y, z"\n1,2\n', "csv"), "xlsx")
     sheet = openpyxl.load_workbook(io.BytesIO(made)).worksheets[0]
     assert [[cell.value for cell in row] for row in sheet.rows] == [["x", "y, z"], [1, 2]]
+
+
+def test_an_opendocument_table_and_slides_become_ooxml() -> None:
+    table = formats.convert(formats.sniff(opendocument("spreadsheet", ODS), "ods"), "xlsx")
+    sheet = openpyxl.load_workbook(io.BytesIO(table)).worksheets[0]
+    assert [[cell.value for cell in row] for row in sheet.rows] == [["a", "a", 1], ["b", None, None]]
+    deck = formats.convert(formats.sniff(opendocument("presentation", ODP), "odp"), "pptx")
+    assert texts(ooxml.read(deck, "slide")) == {"0/0/0": "One", "0/1/0": "text", "1/0/0": "Two", "1/1/0": ""}
 
 
 def test_what_is_beyond_the_small_docs_is_refused() -> None:

@@ -224,3 +224,54 @@ async def test_a_failed_assembly_is_a_7_or_a_3_without_url(enter: Enter, storage
     calls = await storage.until(3)
     assert storage.statuses == [1, 7, 3]
     assert all("url" not in call.body for call in calls if call.body)
+
+
+@pytest.mark.parametrize(("data", "code"), [(b"PK\x03\x04 broken", "-82"), (None, "-4")])
+async def test_what_cannot_be_opened_says_why(data: bytes | None, code: str, enter: Enter, storage: Storage) -> None:
+    if data is None:
+        del storage.files["/file/base.docx"]
+    else:
+        storage.files["/file/base.docx"] = data
+    typist = enter()
+    with pytest.raises(RefusedError, match=code):
+        await typist.open()
+    await typist.leave()
+    await storage.until(2)
+    assert storage.statuses == [1, 4]
+
+
+@pytest.mark.parametrize("body", [b"", b"<!DOCTYPE html><html><body>Sign in</body></html>"])
+async def test_an_empty_body_or_a_page_is_opened_as_the_document(body: bytes, enter: Enter, storage: Storage) -> None:
+    storage.files["/file/base.docx"] = body
+    typist = enter()
+    await typist.open()
+    assert list(typist.texts.values()) == (["Sign in"] if body else [""])
+
+
+async def test_a_storage_that_refuses_a_joiner_warns_its_user(enter: Enter, storage: Storage) -> None:
+    storage.replies[1] = [says(ERROR_1)]
+    typist = enter()
+    await typist.connect()
+    await typist.send(typist.auth_message())
+    await typist.wait_for("warning")
+    await typist.wait_for("authChanges")
+
+
+async def test_saying_close_is_leaving_at_once(make_docs: MakeDocs, enter: Enter, storage: Storage) -> None:
+    typist = enter(where=await make_docs(rejoin=60.0))
+    await typist.open()
+    await typist.send({"type": "close"})
+    await storage.until(2)
+    assert storage.statuses == [1, 4]
+
+
+async def test_a_paragraph_that_is_added_ends_in_the_file(enter: Enter, storage: Storage, http: ClientSession) -> None:
+    typist = enter()
+    await typist.open()
+    await typist.change({"do": "add", "block": "new", "after": "p0", "text": "Between"})
+    await typist.change({"do": "splice", "block": "p1", "at": 0, "length": 11, "text": ""})
+    await typist.change({"do": "drop", "block": "p1"})
+    await typist.leave()
+    calls = await storage.until(2)
+    assert calls[1].body is not None
+    assert await saved_lines(http, calls[1].body["url"]) == ["First line", "Between"]

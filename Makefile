@@ -41,8 +41,8 @@ format: $(STAMP) ## let ruff format and fix what it can
 
 lock: $(STAMP) ## resolve the locked, hashed sets of dependencies anew
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header -p 3.11 pyproject.toml --extra demo --group dev -o requirements/dev.lock
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header -p 3.11 pyproject.toml -o requirements/production.lock
+	$(BIN)/uv pip compile --quiet --universal --no-strip-extras --generate-hashes --no-emit-index-url --no-header -p 3.11 pyproject.toml --extra demo --group dev -o requirements/dev.lock
+	$(BIN)/uv pip compile --quiet --universal --no-strip-extras --generate-hashes --no-emit-index-url --no-header -p 3.11 pyproject.toml -o requirements/production.lock
 
 clean: ## remove the environment and what was built
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis artifacts

@@ -191,6 +191,10 @@ class Editors:
         if session.from_forgotten:
             text = "File not assembled"
             await self._send(sid, {"type": "warning", "code": opening.FORGOTTEN_WARNING, "message": text})
+        async with session.order:
+            await self._bring_up_to_date(sid, session, message)
+
+    async def _bring_up_to_date(self, sid: str, session: Session, message: Message) -> None:
         history = session.blocks.history if session.blocks is not None else []
         if message.get("epoch") == session.epoch and not session.held:
             await self._send_changes(sid, history[int(message.get("rev", 0)) :])
@@ -216,6 +220,10 @@ class Editors:
     # -- working
 
     async def _change(self, sid: str, place: Place, message: Message) -> None:
+        async with place.session.order:
+            await self._take_change(sid, place, message)
+
+    async def _take_change(self, sid: str, place: Place, message: Message) -> None:
         session, participant = place.session, place.participant
         if participant.view or session.blocks is None or session.held:
             await self._send(sid, {"type": "changeRefused", "id": (message.get("change") or {}).get("id")})

@@ -79,6 +79,8 @@ class Session:
     leave_action: dict[str, Any] | None = None
     used_up_at: float = 0.0
     loading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    order: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while a change is accepted and told: everybody hears the changes in their order."""
     saver: asyncio.Task[None] | None = None
 
     @property

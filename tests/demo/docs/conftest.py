@@ -11,8 +11,8 @@ import pytest
 from aiohttp import web
 
 from bridge.demo.docs import DocsSettings, SmallDocs
-from bridge.demo.docs.typist import Typist
 from tests.demo.docs.rig import FAST, SECRET, Enter, MakeDocs, Storage, document, signed
+from tests.demo.docs.typist import Typist
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import jwt
 from aiohttp import web
 
 from bridge.demo.docs import SmallDocs
-from bridge.demo.docs.typist import Typist
+from tests.demo.docs.typist import Typist
 
 SECRET = "docs-secret-0123456789abcdef0123456789"
 

@@ -8,8 +8,8 @@ import jwt
 import pytest
 
 from bridge.demo.docs import SmallDocs
-from bridge.demo.docs.typist import RefusedError
 from tests.demo.docs.rig import SECRET, Enter, Storage, signed
+from tests.demo.docs.typist import RefusedError
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import pytest
 from aiohttp import ClientSession
 
 from bridge.demo.docs import Fault, SmallDocs
-from bridge.demo.docs.typist import RefusedError
 from tests.demo.docs.rig import Enter, MakeDocs, Storage, breaks, says
+from tests.demo.docs.typist import RefusedError
 
 ERROR_1 = '{"error":1}'
 

@@ -14,10 +14,10 @@ from aiohttp import ClientSession, web
 
 from bridge.demo.docs import Fault, SmallDocs
 from bridge.demo.docs.changes import Splice
-from bridge.demo.docs.typist import RefusedError, Typist
 from tests.demo.docs import recorded
 from tests.demo.docs.rig import MakeDocs, Reply, Storage, breaks, document, says, signed
 from tests.demo.docs.storing import Modes, sample_files
+from tests.demo.docs.typist import RefusedError, Typist
 
 # Recorded while another download hung in the one converter worker: users left before their document came.
 HELD_UP = {"fs-cmd": "fs-cmd-k2", "ws-both": "ws-both-k2", "ws-polling": "ws-polling-k2", "fs-button": "fs-button-k2"}

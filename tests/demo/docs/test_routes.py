@@ -11,8 +11,8 @@ import pytest
 from aiohttp import ClientSession
 
 from bridge.demo.docs import Fault, SmallDocs
-from bridge.demo.docs.typist import Typist
 from tests.demo.docs.rig import Enter, MakeDocs, Storage, signed
+from tests.demo.docs.typist import Typist
 
 
 @pytest.mark.parametrize("version", ["", "/9.0.0-abc123"])

@@ -116,7 +116,12 @@ def test_bytes_of_any_encoding_around_the_configuration_survive() -> None:
 
 def test_entities_in_the_attribute_are_read_as_a_browser_reads_them() -> None:
     seen: list[dict[str, Any]] = []
-    edits = Edits(config=lambda value: seen.append(value) or value, api=NOTHING.api, script=NOTHING.script)  # type: ignore[func-returns-value]
+
+    def look(value: dict[str, Any]) -> dict[str, Any]:
+        seen.append(value)
+        return value
+
+    edits = Edits(config=look, api=NOTHING.api, script=NOTHING.script)
     rewrite(b'<div data-config="{&quot;a&quot;:&quot;x&amp;y&quot;}" data-api="{}">', edits)
     assert seen == [{"a": "x&y"}]
 

@@ -11,8 +11,11 @@ import pytest
 from aiohttp import web
 
 from bridge.demo.docs import DocsSettings, SmallDocs
+from tests.chromium import browser
 from tests.demo.docs.rig import FAST, SECRET, Enter, MakeDocs, Storage, document, signed
 from tests.demo.docs.typist import Typist
+
+__all__ = ["browser"]
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import random
-import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,21 +12,16 @@ from typing import Any
 import docx as python_docx
 import pytest
 from aiohttp import ClientSession
-from playwright.async_api import Browser, FrameLocator, Page, async_playwright, expect
+from playwright.async_api import Browser, FrameLocator, Page, expect
 
 from bridge.demo.docs import SmallDocs, pdf
 from bridge.demo.docs.changes import Splice, rebase
+from tests.chromium import needs_chromium
 from tests.demo.docs.fronting import Front
 from tests.demo.docs.rig import MakeDocs, Storage, signed
 from tests.demo.docs.storing import sample_files
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),  # of the driver's own pipes
-]
+pytestmark = [*needs_chromium, pytest.mark.xdist_group("chromium")]
 
 PAGE = """<!doctype html><body style="margin:0;height:100vh"><div id="editor"></div>
 <script src="/ds/web-apps/apps/api/documents/api.js?shardKey={key}"></script>
@@ -113,16 +107,11 @@ async def docs(make_docs: MakeDocs) -> SmallDocs:
 
 
 @pytest.fixture
-async def desk(docs: SmallDocs, storage: Storage) -> AsyncIterator[Desk]:
+async def desk(docs: SmallDocs, storage: Storage, browser: Browser) -> AsyncIterator[Desk]:
     storage.files.update(sample_files())
     front = Front(docs.url, storage.url)
     await front.start()
-    async with async_playwright() as driver:
-        browser = await driver.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-        )
-        yield Desk(browser, front, storage)
-        await browser.close()
+    yield Desk(browser, front, storage)
     await front.stop()
 
 

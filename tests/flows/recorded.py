@@ -95,7 +95,8 @@ def shown(seen: Seen, secret: str) -> Json:
         if isinstance(message.get("token"), str):
             message["token"] = _read(message["token"], secret)
     headers = {name: _header(value, secret) for name, value in headers.items() if name != "Content-Length"}
-    return _masked({"method": seen.method, "target": seen.target, "headers": headers, "message": message})
+    found: Json = _masked({"method": seen.method, "target": seen.target, "headers": headers, "message": message})
+    return found
 
 
 def _header(value: str, secret: str) -> Any:
@@ -129,7 +130,15 @@ def heard(status: int, raw: bytes, headers: Any) -> Json:
     body: Any = json.loads(raw) if raw[:1] == b"{" and "json" in kind else f"{len(raw)} bytes" if raw else ""
     if isinstance(body, dict) and "request_id" in body:
         body["request_id"] = "(id)"
-    kept = ("Content-Type", "Content-Length", "Content-Disposition", "Content-Range", "Location", "Set-Cookie", "Allow")
+    kept: tuple[str, ...] = (
+        "Content-Type",
+        "Content-Length",
+        "Content-Disposition",
+        "Content-Range",
+        "Location",
+        "Set-Cookie",
+        "Allow",
+    )
     if isinstance(body, dict):
         kept = tuple(name for name in kept if name != "Content-Length")
     return {"status": status, "headers": {name: headers[name] for name in kept if name in headers}, "body": body}

@@ -75,6 +75,9 @@ class Window:
     async def shows(self, text: str, block: int = 0) -> None:
         await expect(self.frame.locator(".block").nth(block)).to_contain_text(text, timeout=_PATIENCE)
 
+    async def text(self, block: int = 0) -> str:
+        return await self.frame.locator(".block").nth(block).text_content() or ""
+
     async def settled(self) -> None:
         """Wait until Docs has acknowledged everything that was typed."""
         (frame,) = [frame for frame in self.page.frames if "/web-apps/apps/" in frame.url]

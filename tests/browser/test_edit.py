@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
+
 import pytest
 from playwright.async_api import Route, expect
 
@@ -102,7 +105,8 @@ async def test_an_odt_becomes_a_docx_that_can_be_edited(desk: Desk) -> None:
     await expect(alice.page.locator("#oConvertMessage")).to_contain_text("Done", timeout=15_000)
     await desk.picture(alice, "6-converted")
     await alice.page.locator("#globalModal").get_by_text("Close", exact=True).click()
-    await alice.page.reload()
+    await expect(alice.file("Minutes.docx")).to_be_visible()
+    await alice.page.wait_for_load_state()
     await alice.open("Minutes.docx")
     await alice.shows("Minutes of the meeting")
     assert desk.complaints() == []
@@ -148,18 +152,22 @@ async def test_a_restart_of_the_bridge_loses_no_keystroke(desk: Desk) -> None:
     for window in (alice, admin):
         await window.ready()
         await window.settled()
-    for word in ("before,", "meanwhile,", "too,", "after."):
-        await alice.shows(word)
-        await admin.shows(word)
-    shown = await alice.frame.locator(".block").first.text_content()
-    assert await admin.frame.locator(".block").first.text_content() == shown
+    # Who types where at the same time is up to the editors; that each letter is there, once, is what counts.
+    typed = _letters("before, meanwhile, too, after.")
+    async with asyncio.timeout(15):
+        while _letters(await alice.text()) != typed or await admin.text() != await alice.text():  # noqa: ASYNC110 - the pages tell
+            await asyncio.sleep(0.1)
+    shown = await alice.text()
     await desk.picture(alice, "8-both-are-back")
     await alice.close_tab()
     await admin.close_editor()
-    await admin.preview("Survivor.docx", "after.")
+    await admin.preview("Survivor.docx", shown.strip())
     (stored,) = [file for file in desk.house.humhub.files.values() if file.name == "Survivor.docx"]
-    text = words(stored.content())
-    assert all(text.count(word) == 1 for word in ("before,", "meanwhile,", "too,", "after."))
+    assert _letters(words(stored.content())) == typed
+
+
+def _letters(text: str) -> Counter[str]:
+    return Counter(text.replace(" ", "").replace("\xa0", "").replace("\n", ""))
 
 
 async def test_with_docs_down_the_modal_says_so(desk: Desk) -> None:

@@ -20,9 +20,9 @@ from yarl import URL
 
 from bridge.app import running
 from bridge.config import Config, Listen, Mode, TlsConfig, UpstreamConfig
-from bridge.demo.networks import free_port
 from bridge.protocol.errors import ConfigurationError, StorageError
 from tests.legs.fakes import NOW, Bridge, configuration, doc, serving, with_site
+from tests.ports import fresh_port
 
 DATA = Path(__file__).parent / "data"
 TRACK = f"/s/social/onlyoffice/backend/track?doc={doc()}"
@@ -101,8 +101,8 @@ async def test_a_poll_that_waits_does_not_hold_the_end_up(tmp_path: Path) -> Non
 
 
 async def test_an_upstream_that_comes_later_is_served_then(tmp_path: Path) -> None:
-    port = free_port("127.0.0.1")
-    config = configuration(tmp_path, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{free_port('127.0.0.1')}")
+    port = fresh_port()
+    config = configuration(tmp_path, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{fresh_port()}")
     async with running(config), aiohttp.ClientSession() as http:
         url = f"http://{config.legs.browser.listen}/dashboard"
         async with http.get(url) as answer:
@@ -174,7 +174,7 @@ async def test_a_leg_and_an_upstream_with_tls(tmp_path: Path) -> None:
     app.add_routes([web.get("/dashboard", _echo_proto)])
     runner = web.AppRunner(app)
     await runner.setup()
-    port = free_port("127.0.0.1")
+    port = fresh_port()
     await web.TCPSite(runner, "127.0.0.1", port, ssl_context=server).start()
     config = with_site(upstream=UpstreamConfig(url=URL(f"https://127.0.0.1:{port}"), ca=tls.cert))(
         configuration(tmp_path, "http://127.0.0.1:1", "http://127.0.0.1:2")
@@ -208,7 +208,7 @@ saves: {{directory: ./saves}}
 
 
 async def test_serve_says_where_it_listens_and_ends_on_a_signal(tmp_path: Path) -> None:
-    ports = [free_port("127.0.0.1") for _ in range(4)]
+    ports = [fresh_port() for _ in range(4)]
     (tmp_path / "bridge.yaml").write_text(CONFIGURATION.format(*ports))
     process = await asyncio.create_subprocess_exec(
         sys.executable,

@@ -15,8 +15,8 @@ import jwt
 import pytest
 from aiohttp import web
 
-from bridge.demo.networks import free_port
 from tests.legs.fakes import DOCS_SECRET, doc
+from tests.ports import fresh_port
 
 SIZE = 200 << 20
 CHUNK = bytes(range(256)) * 256
@@ -93,7 +93,7 @@ def peak(pid: int) -> int:
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="resident memory is read from Linux's /proc")
 @pytest.mark.timeout(240)
 async def test_200_mb_leave_resident_memory_flat(tmp_path: Path) -> None:
-    ports = [free_port("127.0.0.1") for _ in range(5)]
+    ports = [fresh_port() for _ in range(5)]
     (tmp_path / "bridge.yaml").write_text(CONFIGURATION.format(*ports))
     origin = Origin()
     app = web.Application(client_max_size=SIZE * 2)

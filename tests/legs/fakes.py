@@ -29,8 +29,8 @@ from bridge.config import (
     SiteConfig,
     UpstreamConfig,
 )
-from bridge.demo.networks import free_port
 from bridge.protocol.secret import Secret
+from tests.ports import fresh_port
 
 HUMHUB_SECRET = "humhub-secret-0123456789abcdef0123456789"
 DOCS_SECRET = "docs-secret-0123456789abcdef0123456789"
@@ -145,7 +145,7 @@ def claims_of(header: str | None, secret: str) -> dict[str, Any]:
 
 
 def configuration(directory: Path, humhub: str, docs: str) -> Config:
-    ports = {name: Listen("127.0.0.1", free_port("127.0.0.1")) for name in ("browser", "docs", "humhub", "admin")}
+    ports = {name: Listen("127.0.0.1", fresh_port()) for name in ("browser", "docs", "humhub", "admin")}
 
     def leg(name: str) -> LegConfig:
         return LegConfig(listen=ports[name], url=URL(f"http://{name}.bridge.test:8000"))

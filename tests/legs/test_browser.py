@@ -15,10 +15,10 @@ from aiohttp import web
 from yarl import URL
 
 from bridge.config import KeyRingConfig, SiteConfig, UpstreamConfig
-from bridge.demo.networks import free_port
 from bridge.protocol.editor import encode
 from bridge.protocol.secret import Secret
 from tests.legs.fakes import DOCS_SECRET, HUMHUB_SECRET, NOW, Bridge, Start, claims_of, doc, with_site
+from tests.ports import fresh_port
 
 OPEN = "/onlyoffice/open?guid=a&mode=edit"
 
@@ -249,7 +249,7 @@ async def test_everything_else_of_humhub_passes(bridge: Bridge, method: str) -> 
 
 
 async def test_a_humhub_that_is_away_is_a_readable_page(start: Start) -> None:
-    away = UpstreamConfig(url=URL(f"http://127.0.0.1:{free_port('127.0.0.1')}"))
+    away = UpstreamConfig(url=URL(f"http://127.0.0.1:{fresh_port()}"))
     bridge = await start(with_site(upstream=away))
     status, body, _ = await bridge.ask("browser", "/dashboard", headers={"Accept": "text/html"})
     assert status == 502

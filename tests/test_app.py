@@ -240,3 +240,23 @@ async def test_serve_says_where_it_listens_and_ends_on_a_signal(tmp_path: Path) 
 
 def test_listen_addresses_show_as_they_are_written() -> None:
     assert str(Listen("127.0.0.1", 8080)) == "127.0.0.1:8080"
+
+
+@pytest.mark.parametrize(
+    ("hub", "said", "ready"),
+    [(200, "true", True), (302, "true", True), (500, "true", False), (200, "false", False), (200, "<html>", False)],
+)
+async def test_ready_means_that_both_sides_can_work(tmp_path: Path, hub: int, said: str, ready: bool) -> None:
+    async with AsyncExitStack() as stack:
+        humhub, docs = [await stack.enter_async_context(serving()) for _ in range(2)]
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        config = configuration(tmp_path, humhub.url, docs.url)
+        humhub.answers(web.Response(status=hub))
+        docs.answers(web.Response(text=said))
+        await stack.enter_async_context(running(config, clock=lambda: NOW))
+        async with http.get(f"http://{config.legs.admin.listen}/readyz") as answer:
+            assert (answer.status, (await answer.json())["ready"]) == (200 if ready else 503, ready)
+        assert [(seen.method, seen.target, seen.headers["Host"]) for seen in humhub.seen] == [
+            ("HEAD", "/", "social.test")
+        ]
+        assert [seen.target for seen in docs.seen] == ["/healthcheck"]

@@ -5,7 +5,7 @@ who asked              what an error looks like
 =====================  ==========================================================================================
 a browser              a small readable page
 a script in a page     ``{"error":true,"message":…,"request_id":…}``, as HumHub's own errors are
-Docs, a callback       ``{"error":1,"message":…,"request_id":…}``
+Docs, a callback       ``{"error":1,"message":…,"request_id":…}``, with 200 in place of a 5xx, which Docs would repeat
 Docs or HumHub, file   an empty body: HumHub's module stores any body that it gets as the document
 HumHub, conversion     200 ``{"error":-8}`` and the like, ONLYOFFICE's own codes; never ``"error":0`` there
 HumHub, command        200 ``{"error":6}`` and the like
@@ -46,6 +46,7 @@ class Kind(enum.Enum):
 
     PAGE = enum.auto()
     MESSAGE = enum.auto()
+    CALLBACK = enum.auto()
     FILE = enum.auto()
     CONVERSION = enum.auto()
     COMMAND = enum.auto()
@@ -112,9 +113,11 @@ def answer(failure: Failure, kind: Kind, *, error: bool | int, request_id: str) 
             return web.json_response({"error": _conversion_code(failure.error)})
         case Kind.COMMAND:
             return web.json_response({"error": _command_code(failure.error)})
-        case Kind.MESSAGE:
+        case Kind.MESSAGE | Kind.CALLBACK:
             message = {"error": error, "message": failure.message, "request_id": request_id}
-            return web.json_response(message, status=failure.status, headers=failure.headers)
+            repeated = kind is Kind.CALLBACK and failure.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+            status = HTTPStatus.OK if repeated else failure.status
+            return web.json_response(message, status=status, headers=failure.headers)
         case Kind.PAGE:
             return _page(failure, request_id)
 

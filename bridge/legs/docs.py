@@ -47,6 +47,7 @@ async def download(request: web.Request) -> web.StreamResponse:
         return await stream(request, answer, headers=files.headers(answer))
 
 
+@answers_as(Kind.CALLBACK)
 async def callback(request: web.Request) -> web.StreamResponse:
     """Verify a callback and carry it to its end; Docs hears 0 only for what HumHub has confirmed."""
     topology, now = request.app[TOPOLOGY], request.app[CLOCK]()

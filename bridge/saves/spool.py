@@ -83,10 +83,10 @@ class Spool:
             StorageError: the disk refused it, or its first bytes belong to another type.
         """
         name = secrets.token_hex(12)
-        temporary = self.directory / f"{name}.part"
+        temporary, final = self.directory / f"{name}.part", self.directory / f"{name}.body"
         try:
             size, sha256 = await self._write(temporary, body, filetype)
-            entry = Entry(name, self.directory / f"{name}.body", size, sha256, about)
+            entry = Entry(name, final, size, sha256, about)
             await asyncio.to_thread(self._publish, temporary, entry)
         except OSError as error:
             raise StorageError(
@@ -94,7 +94,8 @@ class Spool:
                 remedy=f"Look at the space and the rights of {self.directory} (saves.directory).",
             ) from error
         finally:
-            temporary.unlink(missing_ok=True)
+            if not final.exists():
+                _remove(temporary, final.with_suffix(".json"))
         return entry
 
     async def _write(self, path: Path, body: AsyncIterable[bytes], filetype: str | None) -> tuple[int, str]:
@@ -143,6 +144,13 @@ class Spool:
             with contextlib.suppress(FileNotFoundError):
                 sizes.append(path.stat().st_size)
         return len(sizes), sum(sizes)
+
+
+def _remove(*paths: Path) -> None:
+    """Delete what is left of a body that never came to be; the disk that refused it may refuse that, too."""
+    for path in paths:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 def _create(path: Path) -> IO[bytes]:

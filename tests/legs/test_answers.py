@@ -55,6 +55,13 @@ def test_messages_and_files(error: Exception, status: int) -> None:
     assert json.loads(raw)["request_id"] == "r1"
 
 
+def test_a_callback_never_hears_what_docs_would_repeat() -> None:
+    for error in (StorageError("x"), OverloadError("x"), BadAnswerError("x"), ValueError("x")):
+        status, raw = body_of(error, Kind.CALLBACK)
+        assert (status, json.loads(raw)["error"]) == (200, 1)
+    assert body_of(TokenError("x"), Kind.CALLBACK)[0] == 403
+
+
 def test_a_page_escapes_what_it_shows() -> None:
     given = answer(Failure.of(BridgeError("<b>&")), Kind.PAGE, error=True, request_id='"><script>')
     assert given.text is not None

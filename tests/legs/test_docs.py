@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -496,3 +497,14 @@ async def test_a_save_goes_on_when_docs_hangs_up(bridge: Bridge) -> None:
     async with asyncio.timeout(5):
         while bridge.saved:  # noqa: ASYNC110 - the directory tells, not an event
             await asyncio.sleep(0.01)
+
+
+async def test_a_fault_of_our_own_is_no_5xx_to_a_callback(bridge: Bridge) -> None:
+    """Whatever fails, Docs must not repeat the save for seconds with the key held; it keeps its own copy."""
+    directory = bridge.config.saves.directory
+    assert isinstance(directory, Path)
+    directory.rmdir()
+    directory.write_text("a file where the directory was")
+    bridge.docs.answers(web.Response(body=DOCX))
+    assert await bridge.call_back(TRACK, SAVE) == (200, {"error": 1})
+    assert bridge.humhub.seen == []

@@ -60,6 +60,7 @@ async def callback(request: web.Request) -> web.StreamResponse:
     verdict = await request.app[INTAKE].take(site, message, found.target)
     request.app[METRICS].saved(site=site.name, outcome=verdict.outcome)
     note(request, outcome=verdict.outcome, why=verdict.why or None, entry=verdict.entry, answered=verdict.error)
+    note(request, failed=verdict.error != 0 or None)
     return web.json_response({"error": verdict.error})
 
 
@@ -67,7 +68,7 @@ async def callback(request: web.Request) -> web.StreamResponse:
 async def body(request: web.Request) -> web.StreamResponse:
     """Serve an edited file to Docs, which converts it while HumHub stores it."""
     hop.check_download(request.app[TOPOLOGY], request.headers, raw_target(request), now=request.app[CLOCK]())
-    return files.body(request)
+    return await files.body(request)
 
 
 def _backend(request: web.Request, target: str) -> tuple[Site, BackendTarget]:

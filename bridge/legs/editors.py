@@ -58,8 +58,9 @@ _ALLOWED: Final = tuple(
         ("ASSET", _READ, r"/(?:web-apps|sdkjs|sdkjs-plugins|fonts|dictionaries)/.*"),
         ("ASSET", _READ, r"/(?:plugins\.json|themes\.json|document_editor_service_worker\.js)"),
         ("FILE", _READ, r"/cache/files/.+"),
-        ("FILE", _READ, rf"/printfile/{_KEY}(?:/[^/]*)?"),
-        ("DOCUMENT", _READ, rf"/downloadfile/{_KEY}"),
+        # As in a file's path, a number follows the key.
+        ("FILE", _READ, r"/printfile/(?P<key>[0-9A-Za-z._=-]{1,128}?)(?:_\d+)?/[^/]+"),
+        ("DOCUMENT", _READ | {"POST"}, rf"/downloadfile/{_KEY}"),
         ("UPLOAD", frozenset(("POST",)), rf"/(?:downloadas|savefile|upload)/{_KEY}"),
         ("CONNECTION", frozenset(("GET", "POST")), rf"/doc/{_KEY}/c/"),
     )
@@ -199,7 +200,7 @@ async def _packets(request: web.Request) -> bytes:
 
 
 def _note_refusal(request: web.Request, error: RefusedError) -> None:
-    note(request, outcome="refused", **error.details)
+    note(request, outcome="refused", failed=True, **error.details)
 
 
 def routes(docs_path: str) -> list[web.RouteDef]:

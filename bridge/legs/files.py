@@ -6,11 +6,13 @@ from email.message import Message
 from pathlib import PurePosixPath
 
 from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
 from multidict import CIMultiDict
 
 from bridge.legs.middleware import note
 from bridge.legs.state import ATTEMPTS, TOPOLOGY
 from bridge.sites import Site
+from bridge.transport.relay import transfer_of
 from bridge.transport.upstream import Answer
 
 __all__ = ["body", "extension", "headers", "site_of"]
@@ -51,7 +53,24 @@ def site_of(request: web.Request) -> Site:
     return site
 
 
-def body(request: web.Request) -> web.StreamResponse:
+class _Body(web.FileResponse):
+    """A file that is sent inside its handler, so that its end is known there; the server asks for it once more."""
+
+    _sent = False
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        if self._sent:
+            return None
+        writer = await super().prepare(request)
+        self._sent = True
+        return writer
+
+
+async def body(request: web.Request) -> web.StreamResponse:
     """Serve the body of a save under way by its capability: complete, with length and ranges, straight from disk."""
     found = request.app[ATTEMPTS].body(site_of(request).name, request.match_info["capability"])
-    return web.FileResponse(found, headers={"Content-Type": "application/octet-stream", "Cache-Control": "no-store"})
+    response = _Body(found, headers={"Content-Type": "application/octet-stream", "Cache-Control": "no-store"})
+    await response.prepare(request)
+    if request.method != "HEAD":
+        transfer_of(request).bytes_out = response.content_length or 0
+    return response

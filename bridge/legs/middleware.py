@@ -27,6 +27,7 @@ from typing import Any, Final
 
 import structlog
 from aiohttp import web
+from aiohttp.http import SERVER_SOFTWARE
 from aiohttp.typedefs import Handler, Middleware
 
 from bridge.legs.answers import Failure, Kind, answer, kind_of
@@ -44,6 +45,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 _LEFT: Final = "client-left"
+_CLOSED: Final = "closed"
 _SANE_ID: Final = re.compile(r"[0-9A-Za-z._-]{8,64}")
 
 
@@ -111,7 +113,7 @@ def shared(entrance: Entrance) -> list[Middleware]:
             response = await handler(request)
         except asyncio.CancelledError:
             # The server cancels what belongs to a client that left; a closed websocket ends like that, too.
-            note(request, outcome=_LEFT)
+            request[_NOTES].setdefault("outcome", _CLOSED if _is_open_websocket(request) else _LEFT)
             raise
         finally:
             _write_line(request, entrance, response, time.perf_counter() - started)
@@ -135,6 +137,9 @@ def shared(entrance: Entrance) -> list[Middleware]:
 async def name_answer(request: web.BaseRequest, response: web.StreamResponse) -> None:
     """Put the request's id on every answer as it is sent, streams and websockets included."""
     request[_STARTED] = True
+    if response.headers.get("Server") == SERVER_SOFTWARE:
+        # Which library answers is nobody's business; an upstream's own name stays.
+        del response.headers["Server"]
     if _ID in request:
         response.headers[REQUEST_ID] = request[_ID]
 
@@ -202,13 +207,13 @@ def _answered(request: web.Request, entrance: Entrance, error: Exception) -> web
     if isinstance(error, web.HTTPException) and error.status < HTTPStatus.BAD_REQUEST:
         return error
     failure = Failure.of(error)
-    note(request, outcome=failure.reason)
+    note(request, outcome=failure.reason, failed=True)
     if failure.error is not None:
         said = {"why": failure.message, "remedy": failure.error.remedy}
         note(request, **{**said, **failure.error.details})
         _count(entrance, failure.error)
     elif isinstance(error, ConnectionError):
-        note(request, outcome=_LEFT)
+        request[_NOTES].update(outcome=_LEFT, failed=None)
     elif not isinstance(error, web.HTTPException):
         log.error("unexpected error", request_id=request[_ID], exc_info=error)
     if request.get(_STARTED):
@@ -230,6 +235,8 @@ def _write_line(request: web.Request, entrance: Entrance, response: web.StreamRe
     """Write the canonical line: everything about one request that its admin may ask for."""
     moved, notes = transfer_of(request), request[_NOTES]
     status = response.status if response is not None else None
+    if status is None and _is_open_websocket(request):
+        status = HTTPStatus.SWITCHING_PROTOCOLS.value
     sent = moved.bytes_out or (response.content_length or 0 if isinstance(response, web.Response) else 0)
     client = request.get(_CLIENT)
     fields = {
@@ -245,8 +252,8 @@ def _write_line(request: web.Request, entrance: Entrance, response: web.StreamRe
         "request_id": request[_ID],
         **notes,
     }
-    left = fields["outcome"] == _LEFT
-    failed = not left and (status is None or status >= HTTPStatus.BAD_REQUEST or "remedy" in notes)
+    ended = fields["outcome"] in (_LEFT, _CLOSED)
+    failed = fields.pop("failed", None) or not (ended or (status is not None and status < HTTPStatus.BAD_REQUEST))
     (log.warning if failed else log.info)("request", **fields)
     entrance.metrics.request(
         leg=entrance.leg,
@@ -258,7 +265,13 @@ def _write_line(request: web.Request, entrance: Entrance, response: web.StreamRe
     )
 
 
+def _is_open_websocket(request: web.BaseRequest) -> bool:
+    return bool(request.get(_STARTED)) and request.headers.get("Upgrade", "").lower() == "websocket"
+
+
 def _outcome(status: int | None) -> str:
     if status is None:
         return "cut"
+    if status == HTTPStatus.SWITCHING_PROTOCOLS:
+        return _CLOSED
     return "ok" if status < HTTPStatus.BAD_REQUEST else f"http-{status}"

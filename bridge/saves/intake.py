@@ -18,13 +18,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import enum
 import itertools
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypedDict
 
 import structlog
 from multidict import CIMultiDict
@@ -36,7 +37,7 @@ from bridge.protocol.urls import docs_file
 from bridge.saves.attempts import Attempts
 from bridge.saves.spool import Entry, Spool
 from bridge.sites import Site, Topology
-from bridge.transport.upstream import Answer
+from bridge.transport.upstream import Answer, Timeouts, Upstream
 
 __all__ = ["Intake", "Outcome", "Verdict", "judge"]
 
@@ -44,6 +45,11 @@ log = structlog.get_logger(__name__)
 
 # HumHub's answer to a callback is a line; an error page of its is some 20 KB.
 _ANSWER_LIMIT = 1 << 20
+
+
+class _Limits(TypedDict):
+    timeouts: Timeouts
+    deadline: float
 
 
 class Outcome(enum.StrEnum):
@@ -148,7 +154,7 @@ class Intake:
             "kept": self.clock(),
         }
         headers = CIMultiDict({"Accept-Encoding": "identity"})
-        async with node.upstream.request("GET", path, headers=headers, deadline=self.attempt) as answer:
+        async with node.upstream.request("GET", path, headers=headers, **self._limits(node.upstream)) as answer:
             _check_file(answer, callback.filetype)
             return await self.spool.keep(_counted(answer), filetype=callback.filetype, about=about)
 
@@ -175,11 +181,17 @@ class Intake:
             )
             return await self._post(site, target, fields)
 
+    def _limits(self, upstream: Upstream) -> _Limits:
+        """Give one attempt its own limit: HumHub says nothing while it pulls and stores, however long that takes."""
+        timeouts = dataclasses.replace(upstream.timeouts, first_byte=max(self.attempt, upstream.timeouts.first_byte))
+        return {"timeouts": timeouts, "deadline": self.attempt}
+
     async def _post(self, site: Site, target: str, fields: dict[str, Any]) -> Verdict:
         """Tell HumHub's track route, and read its answer by the table: what it stores and what it refuses."""
         headers = CIMultiDict({"Host": site.host, "Content-Type": "application/json", "Accept": "application/json"})
         body = hop.track_body(site, fields, now=self.clock())
-        async with site.upstream.request("POST", target, headers=headers, body=body, deadline=self.attempt) as answer:
+        limits = self._limits(site.upstream)
+        async with site.upstream.request("POST", target, headers=headers, body=body, **limits) as answer:
             raw = await answer.read(_ANSWER_LIMIT)
         return judge(answer.status, raw)
 

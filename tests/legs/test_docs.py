@@ -11,6 +11,7 @@ from typing import Any
 import jwt
 import pytest
 from aiohttp import web
+from structlog.testing import capture_logs
 
 from bridge.config import Config, DocsJwt, KeyRingConfig
 from tests.legs.fakes import DOCS_SECRET, HUMHUB_SECRET, NOW, Bridge, Start, claims_of, doc, with_site
@@ -508,3 +509,30 @@ async def test_a_fault_of_our_own_is_no_5xx_to_a_callback(bridge: Bridge) -> Non
     bridge.docs.answers(web.Response(body=DOCX))
     assert await bridge.call_back(TRACK, SAVE) == (200, {"error": 1})
     assert bridge.humhub.seen == []
+
+
+async def test_an_attempt_has_its_own_limit_and_not_a_pages(start: Start) -> None:
+    """HumHub is silent while it pulls and stores, longer than any page may take."""
+
+    def impatient(config: Config) -> Config:
+        upstream = dataclasses.replace(config.sites[0].upstream, first_byte=0.1, connect=0.1)
+        return with_site(upstream=upstream)(config)
+
+    async def slow(_request: web.BaseRequest) -> web.StreamResponse:
+        await asyncio.sleep(0.6)
+        return saved()
+
+    bridge = await start(impatient)
+    bridge.docs.answers(web.Response(body=DOCX))
+    bridge.humhub.answers(slow)
+    assert await bridge.call_back(TRACK, SAVE) == (200, {"error": 0})
+
+
+async def test_the_log_says_what_was_pulled_and_what_failed(bridge: Bridge) -> None:
+    await pulling(bridge, web.Response(status=500))
+    with capture_logs() as lines:
+        await bridge.call_back(TRACK, SAVE)
+    pulled = [line["bytes_out"] for line in lines if "/file/" in line.get("path", "")]
+    assert pulled == [len(DOCX), 0, 4]
+    assert (lines[-1]["log_level"], lines[-1]["outcome"], lines[-1]["answered"]) == ("warning", "failed", 1)
+    assert "failed" not in lines[-1]

@@ -47,8 +47,8 @@ def ok(**headers: str) -> web.Response:
         ("POST", "/downloadas/k1?cmd=%7B%7D&shardkey=k1", None),
         ("POST", "/savefile/k1?cmd=x", None),
         ("POST", "/upload/k1", None),
+        ("GET", "/printfile/k1_7658/print.pdf?token=x&shardkey=zz", "/printfile/k1_7658/print.pdf?token=x&shardkey=k1"),
         ("GET", "/printfile/k1/print.pdf?token=x", None),
-        ("GET", "/printfile/k1", None),
     ],
 )
 async def test_what_an_editor_needs_passes(bridge: Bridge, method: str, path: str, target: str | None) -> None:
@@ -109,6 +109,7 @@ async def test_what_an_editor_needs_passes(bridge: Bridge, method: str, path: st
         "/doc/k1/d/",
         "/upload/a/b",
         "/downloadfile/",
+        "/printfile/k1",
         "/cache/files/",
         "/meta",
         "/x/web-apps/a.js",
@@ -363,4 +364,4 @@ async def test_an_editor_that_leaves_is_no_warning(bridge: Bridge) -> None:
             while not lines:  # noqa: ASYNC110 - the log tells
                 await asyncio.sleep(0.01)
     assert lines[0]["log_level"] == "info"
-    assert lines[0]["outcome"] in ("ok", "client-left")
+    assert (lines[0]["outcome"], lines[0]["status"]) == ("closed", 101)

@@ -99,6 +99,7 @@ async def test_a_request_is_handed_on_with_its_raw_target(leg: Leg) -> None:
     assert status == 200
     assert json.loads(body) == ["127.0.0.1", "http", "a.test:8080", "/a%20b/%D0%A2?x=%2f&y=+"]
     assert "X-Request-Id: " in head
+    assert "Server: " not in head
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,8 @@ __all__ = ["normalise", "same_target"]
 
 # An escape that isn't one; an encoded slash, backslash, NUL or other control character; the raw forms of them.
 _AMBIGUOUS = re.compile(r"%(?![0-9A-Fa-f]{2})|%(?:2[fF]|5[cC]|[01][0-9A-Fa-f]|7[fF])|[\\\x00-\x20\x7f]|[^\x00-\x7f]")
+# A sign in more bytes of UTF-8 than it needs: a lenient decoder reads "%c0%ae" as a dot.
+_OVERLONG = re.compile(r"%c[01]%[89ab]|%e0%[89]|%f[08-9a-d]%8", re.IGNORECASE)
 _DOT = re.compile("%2e", re.IGNORECASE)
 _ESCAPE = re.compile("%([0-9A-Fa-f]{2})")
 # RFC 3986: what needs no escape beside letters and digits, and what has a meaning of its own.
@@ -29,7 +31,7 @@ def normalise(path: str) -> str:
     Raises:
         BadRequestError: it could be read in more than one way.
     """
-    if not path.startswith("/") or _AMBIGUOUS.search(path):
+    if not path.startswith("/") or _AMBIGUOUS.search(path) or _OVERLONG.search(path):
         raise BadRequestError("The address can be read in more than one way.", path=path[:200])
     segments = _DOT.sub(".", path).split("/")[1:]
     # A server may cut a segment's parameters, "/..;x/", before it resolves the dots.

@@ -12,7 +12,18 @@ from bridge.protocol.paths import normalise, same_target
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/a", "/a/", "/a/b.c", "/a/..b/c", "/a/...", "/%D0%A2%20a%26b%20(x).pdf", "/a;v=1/b", "/~a/-_.!$'()*+,=:@"],
+    [
+        "/",
+        "/a",
+        "/a/",
+        "/a/b.c",
+        "/a/..b/c",
+        "/a/...",
+        "/%D0%A2%20a%26b%20(x).pdf",
+        "/a;v=1/b",
+        "/f%FCr/%e0%a4%85%f0%9f%98%80",
+        "/~a/-_.!$'()*+,=:@",
+    ],
 )
 def test_a_path_with_one_reading_passes_as_it_came(path: str) -> None:
     assert normalise(path) == path
@@ -47,6 +58,12 @@ def test_a_path_with_one_reading_passes_as_it_came(path: str) -> None:
         "/a%",
         "/a%4",
         "/a%zz",
+        "/a/%c0%ae%c0%ae/b",
+        "/a%C1%9Cb",
+        "/a%e0%80%afb",
+        "/a%F0%80%80%AFb",
+        "/a%f8%80%80%80%afb",
+        "/a%fc%80%80%80%80%afb",
         "/ä",
         "http://a/b",
         "*",

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import hmac
 import ipaddress
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 
@@ -29,6 +30,8 @@ CHECKS: web.AppKey[Mapping[str, Check]] = web.AppKey("CHECKS")
 
 # A dependency that takes longer to say how it is can't do its work, in seconds.
 _PATIENCE = 2.0
+# How long an answer of the dependencies holds, in seconds: whoever asks oftener doesn't make the bridge dial more.
+_FRESH = 1.0
 # What /healthcheck answers is a word; an error page in its place needn't be read whole.
 _HEALTH = 64 << 10
 
@@ -38,14 +41,24 @@ async def livez(_request: web.Request) -> web.Response:
     return web.json_response({"alive": True})
 
 
-async def readyz(request: web.Request) -> web.Response:
-    """Say of each dependency whether it can do its work; 503 when one can't."""
-    checks = request.app[CHECKS]
-    found = await asyncio.gather(*(_checked(check) for check in checks.values()))
-    ready = all(state["ok"] for state in found)
-    return web.json_response(
-        {"ready": ready, "checks": dict(zip(checks, found, strict=True))}, status=200 if ready else 503
-    )
+class _Readiness:
+    """What the dependencies said last; asked again, side by side and once for all who wait, when that is old."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, dict[str, object]] = {}
+        self._until = 0.0
+        self._asking = asyncio.Lock()
+
+    async def readyz(self, request: web.Request) -> web.Response:
+        """Say of each dependency whether it can do its work; 503 when one can't."""
+        async with self._asking:
+            if time.monotonic() >= self._until:
+                checks = request.app[CHECKS]
+                found = await asyncio.gather(*(_checked(check) for check in checks.values()))
+                self._found = dict(zip(checks, found, strict=True))
+                self._until = time.monotonic() + _FRESH
+        ready = all(state["ok"] for state in self._found.values())
+        return web.json_response({"ready": ready, "checks": self._found}, status=200 if ready else 503)
 
 
 async def _checked(check: Check) -> dict[str, object]:
@@ -97,8 +110,7 @@ def guard(token: Secret | None) -> Middleware:
     @web.middleware
     async def admitted(request: web.Request, handler: Handler) -> web.StreamResponse:
         if token is not None:
-            given = request.headers.get("Authorization", "").removeprefix("Bearer ").encode()
-            if not hmac.compare_digest(given, token.reveal()):
+            if not _bears(request, token):
                 raise web.HTTPUnauthorized(headers={"WWW-Authenticate": "Bearer"})
         elif not _is_loopback(host_of(request.headers)[0]):
             raise RefusedError(
@@ -110,6 +122,13 @@ def guard(token: Secret | None) -> Middleware:
     return admitted
 
 
+def _bears(request: web.Request, token: Secret) -> bool:
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    # A header may hold any bytes; the server keeps those that are no text as surrogates.
+    said = given.strip().encode("utf-8", "surrogateescape")
+    return scheme.lower() == "bearer" and hmac.compare_digest(said, token.reveal())
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
@@ -119,4 +138,4 @@ def _is_loopback(host: str) -> bool:
 
 def routes() -> list[web.RouteDef]:
     """List what the admin leg serves."""
-    return [web.get("/livez", livez), web.get("/readyz", readyz), web.get("/metrics", metrics)]
+    return [web.get("/livez", livez), web.get("/readyz", _Readiness().readyz), web.get("/metrics", metrics)]

@@ -65,6 +65,34 @@ async def test_not_ready_when_one_cannot_work(aiohttp_client: AiohttpClient, bad
     assert found["site"]["detail"]
 
 
+async def test_dependencies_are_asked_once_for_all_who_ask_at_once(aiohttp_client: AiohttpClient) -> None:
+    asked = []
+
+    async def counted() -> str:
+        asked.append(1)
+        await asyncio.sleep(0.01)
+        return "fine"
+
+    client = await aiohttp_client(leg(saves=counted))
+    answers = await asyncio.gather(*(client.get("/readyz") for _ in range(5)))
+    assert [answer.status for answer in answers] == [200] * 5
+    assert len(asked) == 1
+
+
+async def test_a_recovered_dependency_is_seen_in_a_moment(aiohttp_client: AiohttpClient) -> None:
+    states = iter([OSError("down")])
+
+    async def recovering() -> str:
+        for error in states:
+            raise error
+        return "fine"
+
+    client = await aiohttp_client(leg(saves=recovering))
+    assert (await client.get("/readyz")).status == 503
+    await asyncio.sleep(1.05)
+    assert (await client.get("/readyz")).status == 200
+
+
 async def test_metrics_are_prometheus_own_form(aiohttp_client: AiohttpClient) -> None:
     client = await aiohttp_client(leg())
     await client.get("/livez")
@@ -77,7 +105,18 @@ async def test_metrics_are_prometheus_own_form(aiohttp_client: AiohttpClient) ->
 
 @pytest.mark.parametrize(
     ("header", "status"),
-    [(f"Bearer {TOKEN.reveal().decode()}", 200), ("Bearer wrong", 401), ("", 401), ("Basic x", 401), ("Bearer é", 401)],
+    [
+        (f"Bearer {TOKEN.reveal().decode()}", 200),
+        (f"bearer {TOKEN.reveal().decode()}", 200),
+        (TOKEN.reveal().decode(), 401),
+        (f"Basic {TOKEN.reveal().decode()}", 401),
+        ("Bearer wrong", 401),
+        ("Bearer", 401),
+        ("", 401),
+        ("Basic x", 401),
+        ("Bearer é", 401),
+        ("Bearer \udcff", 401),
+    ],
 )
 async def test_a_token_guards_every_route(aiohttp_client: AiohttpClient, header: str, status: int) -> None:
     client = await aiohttp_client(leg(TOKEN))

@@ -10,6 +10,9 @@ from typing import Any
 import jwt
 import pytest
 import structlog
+from aiohttp.http_exceptions import BadHttpMessage
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bridge.protocol.secret import Secret
 from bridge.watch import logs
@@ -48,8 +51,21 @@ def _restored() -> Iterator[None]:
         "/open?share=plain-words",
         "r=x&doc=plain-words",
         f"https%3A%2F%2Fa%2Fb%3Fdoc%3D{TOKEN}",
+        {TOKEN: 1},
+        [("Cookie", "PHPSESSID=plain-words"), (b"X-Jwt", b"plain-words")],
+        "<CIMultiDict('Cookie': 'PHPSESSID=plain-words; _identity=plain-words')>",
+        "b'Cookie: PHPSESSID=plain-words'",
+        "X-CSRF-Token: plain-words",
+        {"X-CSRF-Token": "plain-words", "access_token": "plain-words", "AuthorizationJwt": "plain-words"},
+        '{"key":"k1","token":"plain-words","jwtSession": "plain-words"}',
+        r"{\"token\":\"plain-words\"}",
+        "{'secret': 'plain-words'}",
+        "redis://:plain-words@cache:6379/0",
+        "https://user:plain-words@a.test/x",
+        "/open?guid=1&amp;doc=plain-words",
+        r"/open?guid=1\u0026doc=plain-words",
     ],
-    ids=range(16),
+    ids=range(29),
 )
 def test_tokens_are_masked_wherever_they_stand(value: Any) -> None:
     shown = json.dumps(logs.mask({"field": value}))
@@ -58,10 +74,30 @@ def test_tokens_are_masked_wherever_they_stand(value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["k1", "/dashboard", 5, None, True, "eyJ", "/file/file/download?guid=a-b", {"key": "k1"}]
+    "value",
+    [
+        "k1",
+        "/dashboard",
+        5,
+        None,
+        True,
+        "eyJ",
+        "/file/file/download?guid=a-b",
+        {"key": "k1"},
+        {"where": "header Authorization", "token": None},
+        "Compare the secret in docs.jwt.secrets with the one that Docs uses; they differ.",
+        "https://a.test/x?mail=a@b.test",
+        ["token", 1, 2],
+    ],
 )
 def test_what_is_no_secret_stays(value: Any) -> None:
     assert logs.mask({"field": value}) == {"field": value}
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+def test_a_token_is_masked_whatever_is_around_it(before: str, after: str) -> None:
+    payload = TOKEN.split(".")[1]
+    assert payload not in logs.mask(f"{before}{TOKEN}{after}")
 
 
 @pytest.mark.parametrize("style", ["json", "text"])
@@ -84,6 +120,23 @@ def test_json_is_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     first, second = (json.loads(line) for line in capsys.readouterr().err.splitlines())
     assert (first["event"], first["leg"], first["site"], first["level"]) == ("request", "docs", "söcial", "info")
     assert (second["event"], second["level"]) == ("from the library", "warning")
+
+
+def test_a_malformed_request_is_one_warning_without_what_was_sent(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(level="info", style="json")
+    error = BadHttpMessage("Invalid header value:\n\n    b'X-Secret: plain-words\\xff'")
+    logging.getLogger("aiohttp.server").error("Error handling request from %s", "192.0.2.7", exc_info=error)
+    line = json.loads(capsys.readouterr().err)
+    assert line["event"] == "Error handling request from 192.0.2.7: Invalid header value"
+    assert line["level"] == "warning"
+    assert "exception" not in line
+
+
+def test_an_error_of_the_server_keeps_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(level="info", style="json")
+    logging.getLogger("aiohttp.server").error("Error handling request", exc_info=ValueError(f"at {TOKEN}"))
+    line = json.loads(capsys.readouterr().err)
+    assert (line["level"], line["exception"]) == ("error", "ValueError: at eyJ***")
 
 
 def test_text_is_readable_without_colour(capsys: pytest.CaptureFixture[str]) -> None:

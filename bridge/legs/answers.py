@@ -7,6 +7,7 @@ a browser              a small readable page
 a script in a page     ``{"error":true,"message":…,"request_id":…}``, as HumHub's own errors are
 Docs, a callback       ``{"error":1,"message":…,"request_id":…}``, with 200 in place of a 5xx, which Docs would repeat
 Docs or HumHub, file   an empty body: HumHub's module stores any body that it gets as the document
+an unknown path, GET   the same
 HumHub, conversion     200 ``{"error":-8}`` and the like, ONLYOFFICE's own codes; never ``"error":0`` there
 HumHub, command        200 ``{"error":6}`` and the like
 =====================  ==========================================================================================
@@ -89,8 +90,14 @@ def answers_as(kind: Kind) -> Callable[[_Handler], _Handler]:
 
 
 def kind_of(request: web.Request, otherwise: Kind) -> Kind:
-    """Give what the client of a request expects: its route's kind, or the leg's."""
+    """Give what the client of a request expects: its route's kind, or the leg's.
+
+    A GET that no route takes may be HumHub's or Docs' for a file, at an address that a proxy between has changed: what
+    is said to it would become the document.
+    """
     kind = _KINDS.get(request.match_info.handler, otherwise)
+    if kind is Kind.MESSAGE and request.method == "GET" and request.match_info.http_exception is not None:
+        return Kind.FILE
     return Kind.MESSAGE if kind is Kind.PAGE and _is_script(request) else kind
 
 

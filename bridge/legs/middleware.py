@@ -46,6 +46,9 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 _LEFT: Final = "client-left"
 _CLOSED: Final = "closed"
+_UNKNOWN: Final = "unknown"
+# What the metrics are counted by. An error's details may hold what a client wrote: that never becomes a label.
+_LABELS: Final = frozenset(("leg", "site", "outcome"))
 _SANE_ID: Final = re.compile(r"[0-9A-Za-z._-]{8,64}")
 
 
@@ -140,8 +143,11 @@ async def name_answer(request: web.BaseRequest, response: web.StreamResponse) ->
     if response.headers.get("Server") == SERVER_SOFTWARE:
         # Which library answers is nobody's business; an upstream's own name stays.
         del response.headers["Server"]
-    if _ID in request:
-        response.headers[REQUEST_ID] = request[_ID]
+    if _ID not in request:
+        # The server itself refused it, before any middleware: an Expect that it doesn't know.
+        request[_ID] = secrets.token_hex(8)
+        log.warning("request", request_id=request[_ID], client=_peer(request), status=response.status)
+    response.headers[REQUEST_ID] = request[_ID]
 
 
 def _request_id(request: web.BaseRequest, entrance: Entrance) -> str:
@@ -190,12 +196,25 @@ def _client(request: web.BaseRequest, entrance: Entrance) -> Client:
     proto = "https" if request.secure else "http"
     if not _within(peer, entrance.trust):
         return Client(peer, proto, host)
-    chain = [address.strip() for address in ",".join(request.headers.getall(FORWARDED_FOR, ())).split(",")]
-    address = next((hop for hop in reversed(chain) if hop and not _within(hop, entrance.trust)), peer)
+    chain = [_address(hop) for hop in ",".join(request.headers.getall(FORWARDED_FOR, ())).split(",") if hop.strip()]
+    address = next((hop for hop in reversed(chain) if not _within(hop, entrance.trust)), peer)
     stated = _last(request, FORWARDED_PROTO).lower()
     host = _last(request, FORWARDED_HOST) or host
     parse_host(host)
     return Client(address, stated if stated in ("http", "https") else proto, host)
+
+
+def _address(hop: str) -> str:
+    """Read one address of a chain, with or without a port; what is none stands for nobody, who is allowed nowhere."""
+    text = hop.strip().strip('"')
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return _UNKNOWN
 
 
 def _last(request: web.BaseRequest, name: str) -> str:
@@ -209,8 +228,8 @@ def _answered(request: web.Request, entrance: Entrance, error: Exception) -> web
     failure = Failure.of(error)
     note(request, outcome=failure.reason, failed=True)
     if failure.error is not None:
-        said = {"why": failure.message, "remedy": failure.error.remedy}
-        note(request, **{**said, **failure.error.details})
+        details = {f"asked_{name}" if name in _LABELS else name: it for name, it in failure.error.details.items()}
+        note(request, **{"why": failure.message, "remedy": failure.error.remedy, **details})
         _count(entrance, failure.error)
     elif isinstance(error, ConnectionError):
         request[_NOTES].update(outcome=_LEFT, failed=None)
@@ -259,7 +278,8 @@ def _write_line(request: web.Request, entrance: Entrance, response: web.StreamRe
         leg=entrance.leg,
         site=str(notes.get("site", "")),
         outcome=str(fields["outcome"]),
-        seconds=seconds,
+        # How long a websocket lives says nothing of how long an answer takes.
+        seconds=None if status == HTTPStatus.SWITCHING_PROTOCOLS else seconds,
         bytes_in=moved.bytes_in,
         bytes_out=sent,
     )

@@ -9,6 +9,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 __all__ = ["CONTENT_TYPE", "Metrics"]
 
+# In seconds: a page takes fractions of one, a callback that HumHub stores, or a conversion, minutes.
+_BUCKETS = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -21,7 +24,11 @@ class Metrics:
             "bridge_requests_total", "Requests answered.", ("leg", "site", "outcome"), registry=self.registry
         )
         self._seconds = Histogram(
-            "bridge_request_seconds", "From the head to the end of an answer.", ("leg",), registry=self.registry
+            "bridge_request_seconds",
+            "From the head to the end of an answer.",
+            ("leg",),
+            buckets=_BUCKETS,
+            registry=self.registry,
         )
         self._bytes = Counter(
             "bridge_body_bytes_total", "Bytes of bodies moved.", ("leg", "direction"), registry=self.registry
@@ -47,10 +54,13 @@ class Metrics:
             {"version": version("humhub-onlyoffice-bridge")}
         )
 
-    def request(self, *, leg: str, site: str, outcome: str, seconds: float, bytes_in: int, bytes_out: int) -> None:
-        """Count one answered request; ``site`` is empty where none was found."""
+    def request(
+        self, *, leg: str, site: str, outcome: str, seconds: float | None, bytes_in: int, bytes_out: int
+    ) -> None:
+        """Count one answered request; ``site`` is empty where none was found, ``seconds`` None for a websocket's."""
         self._requests.labels(leg, site, outcome).inc()
-        self._seconds.labels(leg).observe(seconds)
+        if seconds is not None:
+            self._seconds.labels(leg).observe(seconds)
         self._bytes.labels(leg, "in").inc(bytes_in)
         self._bytes.labels(leg, "out").inc(bytes_out)
 

@@ -8,13 +8,14 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
 from bridge.legs.answers import Kind, answers_as
 from bridge.legs.middleware import Entrance, client_of, name_answer, note, raw_target, shared
-from bridge.protocol.errors import BadAnswerError, OverloadError, TokenError
+from bridge.protocol.errors import BadAnswerError, NoRouteError, OverloadError, TokenError
 from bridge.watch.metrics import Metrics
 
 LOOPBACK = ipaddress.ip_network("127.0.0.0/8")
@@ -31,6 +32,7 @@ async def fail(request: web.Request) -> web.Response:
     errors: dict[str, Exception] = {
         "bug": ZeroDivisionError("secret detail"),
         "token": TokenError("It does not hold.", remedy="Compare.", side="Docs", where="body", why="expired"),
+        "site": NoRouteError("The address names no site.", site="whatever-a-client-writes", outcome="x"),
         "upstream": BadAnswerError("Not the file.", upstream="social"),
         "full": OverloadError("Too many."),
     }
@@ -49,16 +51,38 @@ async def file(request: web.Request) -> web.Response:
     raise BadAnswerError("Not the file.")
 
 
+async def socket(request: web.Request) -> web.WebSocketResponse:
+    response = web.WebSocketResponse()
+    await response.prepare(request)
+    async for message in response:
+        await response.send_str(str(message.data))
+    return response
+
+
+class Counted(Metrics):
+    """Says when a request has been counted, which is the last that happens to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counted = asyncio.Event()
+
+    def request(self, **fields: Any) -> None:
+        super().request(**fields)
+        self.counted.set()
+
+
 @pytest.fixture
 async def leg() -> AsyncIterator[Leg]:
     runners: list[web.AppRunner] = []
 
-    async def start(**entrance: Any) -> int:
+    async def start(*, any_path: bool = True, **entrance: Any) -> int:
         fields = {"leg": "browser", "kind": Kind.PAGE, "error": True, "allow": (), "trust": (), "metrics": Metrics()}
         app = web.Application(middlewares=shared(Entrance(**{**fields, **entrance})))
         app.on_response_prepare.append(name_answer)
         app.add_routes([web.get("/fail/{how}", fail), web.get("/cut", cut), web.get("/file", file)])
-        app.add_routes([web.route("*", "/{path:.*}", who)])
+        app.add_routes([web.get("/ws", socket)])
+        if any_path:
+            app.add_routes([web.route("*", "/{path:.*}", who)])
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         runners.append(runner)
@@ -158,6 +182,30 @@ async def test_of_several_values_the_forwarders_own_counts(leg: Leg) -> None:
     assert json.loads(body)[:3] == ["127.0.0.1", "https", "pub.test"]
 
 
+@pytest.mark.parametrize(
+    ("chain", "address"),
+    [
+        ("192.0.2.7:5512", "192.0.2.7"),
+        ("[2001:DB8::1]:5512", "2001:db8::1"),
+        ("2001:db8::1", "2001:db8::1"),
+        ('"192.0.2.7"', "192.0.2.7"),
+        ("192.0.2.7, , 127.0.0.9:80", "192.0.2.7"),
+        ("<script>", "unknown"),
+        ("192.0.2.7, nonsense, 127.0.0.9", "unknown"),
+        ("", "127.0.0.1"),
+    ],
+)
+async def test_a_chain_of_addresses_is_read_from_its_end(leg: Leg, chain: str, address: str) -> None:
+    _, body, _ = await send(await leg(trust=(LOOPBACK,)), "/", f"X-Forwarded-For: {chain}")
+    assert json.loads(body)[0] == address
+
+
+async def test_an_unknown_client_is_allowed_nowhere(leg: Leg) -> None:
+    port = await leg(trust=(LOOPBACK,), allow=(ipaddress.ip_network("0.0.0.0/0"),))
+    assert (await send(port, "/", "X-Forwarded-For: 192.0.2.7"))[0] == 200
+    assert (await send(port, "/", "X-Forwarded-For: nonsense"))[0] == 403
+
+
 async def test_a_forwarded_host_is_validated_too(leg: Leg) -> None:
     status, _, _ = await send(await leg(trust=(LOOPBACK,)), "/", "X-Forwarded-Host: a@b")
     assert status == 400
@@ -214,6 +262,48 @@ async def test_overload_says_when_to_come_back(leg: Leg) -> None:
 async def test_a_file_routes_error_has_an_empty_body(leg: Leg) -> None:
     status, body, _ = await send(await leg(), "/file")
     assert (status, body) == (502, b"")
+
+
+async def test_a_get_that_no_route_takes_has_an_empty_body_where_files_are_fetched(leg: Leg) -> None:
+    port = await leg(any_path=False, kind=Kind.MESSAGE, error=1)
+    assert (await send(port, "/prefix/s/social/file/x"))[:2] == (404, b"")
+    status, body, _ = await send(port, "/prefix/converter", "Content-Length: 0", method="POST")
+    assert (status, json.loads(body)["error"]) == (404, 1)
+    port = await leg(any_path=False)
+    status, body, _ = await send(port, "/nothing")
+    assert status == 404
+    assert b"<h1>Not Found</h1>" in body
+
+
+async def test_an_expectation_that_is_not_known_has_its_id_and_line(leg: Leg) -> None:
+    port = await leg()
+    with capture_logs() as lines:
+        status, _, head = await send(port, "/", "Expect: nonsense")
+    assert status == 417
+    assert f"X-Request-Id: {lines[0]['request_id']}" in head
+
+
+async def test_a_websocket_has_its_id_and_one_line(leg: Leg) -> None:
+    metrics = Counted()
+    port = await leg(metrics=metrics)
+    with capture_logs() as lines:
+        async with aiohttp.ClientSession() as http, http.ws_connect(f"http://127.0.0.1:{port}/ws") as ws:
+            await ws.send_str("a")
+            assert await ws.receive_str() == "a"
+        await metrics.counted.wait()
+    (line,) = lines
+    assert (line["status"], line["path"], line["log_level"]) == (101, "/ws", "info")
+    assert "bridge_request_seconds_count" not in metrics.page().decode()
+
+
+async def test_what_a_client_writes_never_becomes_a_label(leg: Leg) -> None:
+    metrics = Metrics()
+    port = await leg(metrics=metrics)
+    with capture_logs() as lines:
+        await send(port, "/fail/site")
+    assert (lines[0]["outcome"], lines[0]["asked_site"]) == ("no-route", "whatever-a-client-writes")
+    assert "site" not in lines[0]
+    assert "whatever-a-client-writes" not in metrics.page().decode()
 
 
 async def test_an_error_after_the_head_cuts_the_connection(leg: Leg) -> None:

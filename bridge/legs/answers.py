@@ -96,7 +96,8 @@ def kind_of(request: web.Request, otherwise: Kind) -> Kind:
     is said to it would become the document.
     """
     kind = _KINDS.get(request.match_info.handler, otherwise)
-    if kind is Kind.MESSAGE and request.method == "GET" and request.match_info.http_exception is not None:
+    unknown = isinstance(request.match_info.http_exception, web.HTTPNotFound)
+    if kind is Kind.MESSAGE and request.method == "GET" and unknown:
         return Kind.FILE
     return Kind.MESSAGE if kind is Kind.PAGE and _is_script(request) else kind
 

@@ -80,6 +80,7 @@ async def leg() -> AsyncIterator[Leg]:
         app = web.Application(middlewares=shared(Entrance(**{**fields, **entrance})))
         app.on_response_prepare.append(name_answer)
         app.add_routes([web.get("/fail/{how}", fail), web.get("/cut", cut), web.get("/file", file)])
+        app.router.add_post("/message", who)
         app.add_routes([web.get("/ws", socket)])
         if any_path:
             app.add_routes([web.route("*", "/{path:.*}", who)])
@@ -267,8 +268,10 @@ async def test_a_file_routes_error_has_an_empty_body(leg: Leg) -> None:
 async def test_a_get_that_no_route_takes_has_an_empty_body_where_files_are_fetched(leg: Leg) -> None:
     port = await leg(any_path=False, kind=Kind.MESSAGE, error=1)
     assert (await send(port, "/prefix/s/social/file/x"))[:2] == (404, b"")
-    status, body, _ = await send(port, "/prefix/converter", "Content-Length: 0", method="POST")
-    assert (status, json.loads(body)["error"]) == (404, 1)
+    assert (await send(port, "/a//file/x"))[:2] == (400, b"")
+    for method, path, status in (("POST", "/prefix/converter", 404), ("GET", "/message", 405)):
+        found, body, _ = await send(port, path, "Content-Length: 0", method=method)
+        assert (found, json.loads(body)["error"]) == (status, 1)
     port = await leg(any_path=False)
     status, body, _ = await send(port, "/nothing")
     assert status == 404

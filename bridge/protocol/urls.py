@@ -49,7 +49,7 @@ class BackendTarget:
 VERSION = r"(?:/\d+(?:\.\d+)*-[0-9A-Za-z]+)?"
 _API = re.compile(r"/web-apps/apps/api/documents/api\.js")
 _SHARD = re.compile(r"(?:(?<=&)|^)shard[kK]ey=[^&]*")
-_FILE = re.compile(rf"{VERSION}/cache/files/[^?#]+")
+_FILE = re.compile(r"/cache/files/[^?#]+")
 
 
 def split(url: str) -> SplitResult:
@@ -116,9 +116,10 @@ def _php_name(name: str) -> str:
 
 
 def docs_file(url: str) -> str:
-    """Give path and query of a Docs file, from ``/cache/files/`` or its version on, whatever prefix and host it has.
+    """Give path and query of a Docs file, from ``/cache/files/`` on, whatever prefix, version and host come before.
 
-    Source: a secure link's md5 covers expiry and path; host, prefix, file name and shard key may change.
+    Source: a secure link's md5 covers expiry and path; host, prefix, file name and shard key may change. Docs answers
+    400 to a version before the path (recorded).
 
     Raises:
         RefusedError: it is no file of Docs.

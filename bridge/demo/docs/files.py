@@ -92,7 +92,7 @@ class Files:
         return answers.json_answer({f"media/image1.{suffix}": link})
 
     async def printed(self, request: web.Request) -> web.StreamResponse:
-        """`/printfile/{key}?token=`: the document as it is now, as a PDF in the browser."""
+        """`/printfile/{key}_{n}/{filename}?token=`: the document as it is now, as a PDF in the browser."""
         session = self._session(request, request.query.get("token"))
         body = pdf.make(formats.text_of(formats.sniff(self._now(session), session.filetype)))
         headers = {"Content-Disposition": "inline", "Content-Type": "application/pdf"}
@@ -133,7 +133,9 @@ class Files:
         except (tokens.BadToken, KeyError, TypeError) as error:
             raise web.HTTPForbidden from error
         session = self.sessions.get(key)
-        if session is None or session.blocks is None or key != request.match_info["key"]:
+        # A print's path has a number after the key.
+        named = request.match_info["key"]
+        if session is None or session.blocks is None or (named != key and named.rpartition("_")[0] != key):
             raise web.HTTPForbidden
         return session
 

@@ -127,7 +127,7 @@ class SmallDocs:
             web.post(_VERSION + "downloadas/{key}", files.save_as),
             web.post(_VERSION + "savefile/{key}", files.take),
             web.post(_VERSION + "upload/{key}", files.upload),
-            web.get(_VERSION + "printfile/{key}", files.printed),
+            web.get(_VERSION + "printfile/{key}/{filename}", files.printed),
             web.get(_VERSION + "downloadfile/{key}", files.original),
             web.route("*", "/cache/files/{tail:.*}", files.cached),
             web.route("*", _SOME_VERSION + "cache/files/{tail:.*}", _bad_request),

@@ -92,7 +92,7 @@ async def test_an_uploaded_image_and_a_saved_file_get_links(enter: Enter, http: 
 
 async def test_a_print_is_a_pdf(enter: Enter, http: ClientSession, docs: SmallDocs) -> None:
     typist = await opened(enter)
-    async with http.get(f"{docs.url}/printfile/k1", params={"token": typist.session or ""}) as answer:
+    async with http.get(f"{docs.url}/printfile/k1_7/print.pdf", params={"token": typist.session or ""}) as answer:
         assert (await answer.read()).startswith(b"%PDF")
 
 
@@ -106,7 +106,7 @@ async def test_editors_routes_want_a_session_token(
         ("POST", "/downloadas/k1"),
         ("POST", "/savefile/k1"),
         ("POST", "/upload/k1"),
-        ("GET", "/printfile/k1"),
+        ("GET", "/printfile/k1_7/print.pdf"),
     ):
         async with http.request(method, docs.url + path, headers=headers) as answer:
             assert answer.status == 403

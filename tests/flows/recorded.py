@@ -1,192 +1,198 @@
-"""Real exchanges, sent through a running bridge, and what is expected of it for each.
+"""Real exchanges of HumHub and Docs: where they are, and which of them a bridge between the two has to do with.
 
-An expectation says what the other side got (target, headers, message, claims) and what the caller heard. They lie in
-``tests/data/expectations``, one file a kind. ``pytest tests/flows --write-expectations`` writes them anew from what the
-bridge does: read the difference before you believe it.
+`tests/data` holds what is needed of them: `docs/` (shared with the small Docs' tests), `humhub/exchanges.json` (shared
+with the small HumHub's), `editor/pages.json`, and in `recorded/` what those leave out. With `$BRIDGE_RECORDINGS` the
+complete set is read instead. Either way the names are the same, so nothing can be missing from one of them.
+
+A name is a file's, and for what Docs sent its line's number after a colon, from 0.
 """
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import jwt
-from aiohttp import web
-from multidict import CIMultiDict
-
-from tests.legs.fakes import DOCS_SECRET, HUMHUB_SECRET, INNER_SECRET, Fake, Seen
-
-DATA = Path(__file__).parents[1] / "data"
-FULL = Path(os.environ.get("BRIDGE_RECORDINGS", "")) / "docs"
-DOCS = FULL if os.environ.get("BRIDGE_RECORDINGS") and FULL.is_dir() else DATA / "docs"
-EXPECTATIONS = DATA / "expectations"
-
-# The rig's storage and Docs in the recordings.
-STORAGE, RIG = "http://127.0.0.1:9100", "http://127.0.0.1:8088"
-_UNSTABLE = ("Host", "User-Agent", "X-Request-Id", "Date", "Server", "Connection")
-_FILES = {"txt": b"text", "csv": b"a,b", "pdf": b"%PDF-1.4"}
+from tests.demo.humhub.condensed import condense
 
 Json = dict[str, Any]
 
+DATA = Path(__file__).parents[1] / "data"
+COMPLETE = Path(os.environ.get("BRIDGE_RECORDINGS") or "/nowhere")
+IS_COMPLETE = (COMPLETE / "docs").is_dir()
 
-def rows(kind: str) -> dict[str, list[Json]]:
-    """Give what Docs sent, by scenario: its callbacks or its downloads, in order."""
-    found: dict[str, list[Json]] = {}
-    for path in sorted(DOCS.glob("*.jsonl")):
-        lines = [json.loads(line) for line in path.read_text().splitlines()]
-        if mine := [line for line in lines if line.get("kind") == kind]:
-            found[path.stem] = mine
-    return found
+# The rig: where HumHub's module said that its own files are, Docs' storage (two spellings), and Docs itself.
+HUMHUB_STORAGE = "http://127.0.0.1:8703"
+STORAGES = ("http://127.0.0.1:9100", "http://127.0.0.1:9101")
+
+# Where a recording belongs, by the beginning of its route. The rest is in OTHERS.
+_OF_HUMHUB = {
+    "onlyoffice/open": "pages",
+    "onlyoffice/backend/download": "download-answers",
+    "onlyoffice/backend/empty-file": "download-answers",
+    "onlyoffice/backend/track": "track-answers",
+    "onlyoffice/convert": "converts",
+    "onlyoffice/convert/convert": "converts",
+}
+FROM_DOCS = {"callback": "callbacks", "doc-download": "downloads"}
+_TO_DOCS = (
+    (r"/converter|/ConvertService\.ashx", "conversions"),
+    (r"/command|/coauthoring/CommandService\.ashx|/healthcheck", "commands"),
+    (r"(?:/docs|/9\.3\.1-abc)?/cache/files/.+", "files"),
+)
+KINDS = sorted({*_OF_HUMHUB.values(), *FROM_DOCS.values(), *(kind for _, kind in _TO_DOCS)})
+
+# What else was recorded, and why nothing is expected of a bridge for it here.
+OTHERS = {
+    r"humhub/0[12]|humhub/12-idx-login": "login and posting",
+    r"humhub/.*-followed": "pages of HumHub that a redirect led to",
+    r"humhub/1[34]-|humhub/40-share-(get|getinfo|index|index-view|remove)|humhub/4[2345]-": "the module's browser routes, relayed",
+    r"humhub/22-|humhub/50-|humhub/57-|humhub/8|humhub/9|humhub/a0-": "HumHub's own pages and files, relayed",
+    r"humhub/60-cfiles|humhub/7": "the cfiles and rest modules: for an integration without the onlyoffice module",
+    r"docs/conn-close:": "idle times of the recording server's connections",
+    r"docs/[\w-]+:\d+ integrator-download-of-callback-url": "what the recording storage itself fetched from Docs",
+    r"docs/[\w-]+:\d+ big-sent": "how much of a big file had left",
+    r"docs/http/(fwd-)?baseurl": "which address Docs would build: nobody asks for it",
+    r"docs/http/(index|info-json|meta-config|meta-formats|plugins|themes)": "what browsers get from Docs",
+    r"docs/http/sio-": "the editor's connection",
+}
+
+# Of the five kinds, what the bridge doesn't serve: HumHub's module never sends it. Refused, and nothing dialled.
+NOT_SERVED = {
+    "conv-ashx-any": "XML's route",
+    "conv-ashx-json": "XML's route, though it was asked for JSON",
+    "conv-ashx-no-accept": "XML's route",
+    "conv-ashx-xml": "XML's route",
+    "conv-get-ashx": "XML's route, and GET",
+    "conv-get-converter": "Docs itself doesn't know GET there",
+    "err-getoptions": "OPTIONS on a route that is no browser's",
+    "cmd-get": "Docs itself doesn't know GET there",
+    "cmd-ashx-get": "a command by GET, its token in the address, where logs keep it",
+    "cache-post": "POST for a file",
+    "cache-prefix": "a prefix that only a browser's address has",
+    "cache-versionprefix": "Docs itself refuses a version there",
+}
 
 
-def calls(*prefixes: str) -> dict[str, Json]:
-    """Give the recorded calls to Docs whose path begins in one of these ways."""
-    found = {}
-    for path in sorted((DOCS / "http").glob("*.json")):
-        exchange = json.loads(path.read_text())
-        if exchange.get("request", {}).get("path", "").startswith(prefixes):
-            found[path.stem] = exchange
-    return found
+def rows() -> Iterator[tuple[str, Json]]:
+    """Give each line that Docs' storage noted, by name."""
+    for path in sorted((COMPLETE if IS_COMPLETE else DATA).glob("docs/*.jsonl")):
+        for number, line in enumerate(path.read_text().splitlines()):
+            yield f"{path.stem}:{number}", json.loads(line)
+    if not IS_COMPLETE:
+        yield from _rest("rows")
 
 
-def exchanges(route: str) -> dict[str, Json]:
-    """Give the recorded exchanges with HumHub's route."""
-    recorded = json.loads((DATA / "humhub/exchanges.json").read_text())
-    return {one["name"]: one for one in recorded if route in one.get("request", {}).get("url", "")}
+def calls() -> Iterator[tuple[str, Json]]:
+    """Give each signed call to Docs with its answer, by name."""
+    for path in sorted((COMPLETE if IS_COMPLETE else DATA).glob("docs/http/*.json")):
+        yield path.stem, json.loads(path.read_text())
+    if not IS_COMPLETE:
+        yield from _rest("calls")
 
 
-def answer_of(response: Json, *, body: bytes | None = None) -> web.Response:
-    """Give a recorded answer; a page of HTML is one of our own."""
-    headers = CIMultiDict((name, value) for name, value in response["headers"] if name.lower() not in _FRAMING)
-    if body is None:
-        given = response.get("body")
-        html = "html" in headers.get("Content-Type", "")
-        if html or given is None:
-            body = b"<html><body>a page of HumHub's</body></html>" if html else b""
-        elif isinstance(given, str):
-            body = given.encode()
+def exchanges() -> Iterator[tuple[str, Json]]:
+    """Give each exchange with HumHub, condensed, by name; of what has no part in this, perhaps the name alone."""
+    if IS_COMPLETE:
+        folder = COMPLETE / "humhub"
+        for path in sorted(folder.glob("[0-9]*.json")):
+            if "." not in path.stem:
+                recording = json.loads(path.read_text())
+                mine = kind_of_exchange(recording["request"]["url"]) is not None
+                yield path.stem, condense(path.stem, recording, folder) if mine else {"name": path.stem}
+        return
+    rest = dict(_rest("humhub"))
+    for one in json.loads((DATA / "humhub/exchanges.json").read_text()):
+        yield one["name"], rest.get(one["name"], one)
+
+
+def _rest(which: str) -> Iterator[tuple[str, Json]]:
+    """Give what of the complete set no other test needs; a row that repeats the one before has only what differs."""
+    last: Json = {}
+    for line in (DATA / f"recorded/{which}.jsonl").read_text().splitlines():
+        one = json.loads(line)
+        last = {**last, **one} if "again" in one else one
+        yield one["name"], last
+
+
+def kind_of_exchange(url: str) -> str | None:
+    """Give the kind of a call of HumHub's by its route, pretty, plain or below a sub-directory."""
+    plain = re.search(r"/index\.php\?r=([^&]+)", url)
+    route = plain[1].replace("%2F", "/") if plain else re.sub(r"^http://[^/]+/(hub/)?|\?.*", "", url)
+    return _OF_HUMHUB.get(route)
+
+
+def kind_of_call(path: str) -> str | None:
+    bare = path.partition("?")[0]
+    return next((kind for pattern, kind in _TO_DOCS if re.fullmatch(pattern, bare)), None)
+
+
+def census() -> tuple[dict[str, dict[str, Json]], list[str]]:
+    """Sort all recordings: by kind and name, and the names of the others, as OTHERS has them."""
+    found: dict[str, dict[str, Json]] = {kind: {} for kind in KINDS}
+    others: list[str] = []
+
+    def sort(kind: str | None, name: str, full: str, one: Json) -> None:
+        if kind is None:
+            others.append(full)
         else:
-            body = json.dumps(given).encode()
-    return web.Response(status=response["status"], body=body, headers=headers)
+            assert name not in found[kind], f"two recordings are called {name}"
+            found[kind][name] = one
+
+    for name, row in rows():
+        sort(FROM_DOCS.get(row.get("kind", "")), name, f"docs/{name} {row.get('kind', '')}", row)
+    for name, call in calls():
+        sort(kind_of_call(call["request"]["path"]), name, f"docs/http/{name}", call)
+    for name, one in exchanges():
+        sort(kind_of_exchange(one["request"]["url"]) if "request" in one else None, name, f"humhub/{name}", one)
+    return found, others
 
 
-_FRAMING = ("content-length", "transfer-encoding", "connection", "content-encoding", "date", "server", "keep-alive")
+FOUND, REST = census()
 
 
-def file_of(filetype: str | None) -> bytes:
-    """Give a small file that passes for one of that type."""
-    return _FILES.get(filetype or "", b"PK\x03\x04 a small file")
+def scenarios(found: Mapping[str, Json]) -> dict[str, list[str]]:
+    """Give the names of rows by their scenario, in order."""
+    gathered: dict[str, list[str]] = {}
+    for name in found:
+        gathered.setdefault(name.partition(":")[0], []).append(name)
+    return gathered
 
 
-def doc_of(key: str) -> str:
-    return jwt.encode({"key": key, "userGuid": "u1"}, INNER_SECRET)
+def unexplained(others: Iterable[str]) -> list[str]:
+    """Give what belongs to no kind and to none of the OTHERS."""
+    return [name for name in others if not any(re.match(pattern, name) for pattern in OTHERS)]
 
 
-def shown(seen: Seen, secret: str) -> Json:
-    """Give what a party got, with its tokens read by that party's secret, in a form that stays the same."""
-    headers = {name: value for name, value in sorted(seen.headers.items()) if name not in _UNSTABLE}
-    message: Any = seen.body.decode("utf-8", "replace")
-    if message.startswith("{"):
-        message = json.loads(message)
-        if isinstance(message.get("token"), str):
-            message["token"] = _read(message["token"], secret)
-    headers = {name: _header(value, secret) for name, value in headers.items() if name != "Content-Length"}
-    found: Json = _masked({"method": seen.method, "target": seen.target, "headers": headers, "message": message})
-    return found
+# --- the editor pages, whose attributes have to be whole ---
+
+_PLACES = {
+    "script": r'<script src="([^"]*/api\.js[^"]*)"',
+    "config": r"data-config='([^']*)'",
+    "api": r"data-api='([^']*)'",
+}
 
 
-def _header(value: str, secret: str) -> Any:
-    return {"Bearer": _read(value[7:], secret)} if value.startswith("Bearer ey") else value
+def recorded_page(name: str) -> bytes | None:
+    """Give an editor page as HumHub sent it, unpacked; None where the complete set isn't there."""
+    if not IS_COMPLETE:
+        return None
+    body = json.loads((COMPLETE / f"humhub/{name}.json").read_text())["response"]["body"]
+    if isinstance(body, str):
+        return body.encode()
+    raw = (COMPLETE / "humhub" / body["file"]).read_bytes()
+    return gzip.decompress(raw) if raw.startswith(b"\x1f\x8b") else raw
 
 
-def _read(token: str, secret: str) -> Any:
-    options: Any = {"verify_exp": False, "verify_iat": False, "verify_nbf": False, "verify_aud": False}
-    try:
-        return jwt.decode(token, secret, algorithms=["HS256"], options=options)
-    except jwt.InvalidTokenError as error:
-        return f"does not hold: {type(error).__name__}"
+def places_of(page: bytes) -> dict[str, str]:
+    """Give what stands in the places of an editor page that a bridge may change; nothing for another page."""
+    text = page.decode()
+    found = {name: re.search(pattern, text) for name, pattern in _PLACES.items()}
+    return {name: match[1] for name, match in found.items() if match}
 
 
-def _masked(value: Any) -> Any:
-    """Replace capabilities and HumHub's own hashes, which are other ones each time."""
-    if isinstance(value, dict):
-        return {name: _masked(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_masked(inner) for inner in value]
-    if isinstance(value, str) and "/file/ey" in value:
-        return value.partition("/file/ey")[0] + "/file/(capability)"
-    if isinstance(value, str) and "doc=ey" in value:
-        return value.partition("doc=ey")[0] + "doc=(hash)"
-    return value
-
-
-def heard(status: int, raw: bytes, headers: Any) -> Json:
-    """Give what a caller heard."""
-    kind = headers.get("Content-Type", "")
-    body: Any = json.loads(raw) if raw[:1] == b"{" and "json" in kind else f"{len(raw)} bytes" if raw else ""
-    if isinstance(body, dict) and "request_id" in body:
-        body["request_id"] = "(id)"
-    kept: tuple[str, ...] = (
-        "Content-Type",
-        "Content-Length",
-        "Content-Disposition",
-        "Content-Range",
-        "Location",
-        "Set-Cookie",
-        "Allow",
-    )
-    if isinstance(body, dict):
-        kept = tuple(name for name in kept if name != "Content-Length")
-    return {"status": status, "headers": {name: headers[name] for name in kept if name in headers}, "body": body}
-
-
-def to_humhub(fake: Fake) -> list[Json]:
-    return [shown(seen, HUMHUB_SECRET) for seen in fake.seen]
-
-
-def to_docs(fake: Fake) -> list[Json]:
-    return [shown(seen, DOCS_SECRET) for seen in fake.seen]
-
-
-@dataclass
-class Ledger:
-    """The expectations of one kind: compared, or written anew. Equal ones are kept once."""
-
-    kind: str
-    writing: bool
-    found: dict[str, Json] = field(default_factory=dict)
-
-    @property
-    def path(self) -> Path:
-        return EXPECTATIONS / f"{self.kind}.json"
-
-    def expected(self) -> dict[str, Json]:
-        stored: Json = json.loads(self.path.read_text())
-        return {name: stored["shapes"][number] for name, number in stored["recordings"].items()}
-
-    def check(self, name: str, happened: Any) -> None:
-        """Compare what happened with what is expected of the recording ``name``."""
-        happened = json.loads(json.dumps(happened))
-        self.found[name] = happened
-        if not self.writing:
-            assert happened == self.expected()[name]
-
-    def write(self) -> None:
-        shapes: list[Json] = []
-        recordings = {}
-        for name, happened in sorted(self.found.items()):
-            if happened not in shapes:
-                shapes.append(happened)
-            recordings[name] = shapes.index(happened)
-        self.path.parent.mkdir(exist_ok=True)
-        self.path.write_text(json.dumps({"recordings": recordings, "shapes": shapes}, indent=1, sort_keys=True) + "\n")
-
-
-def numbered(found: dict[str, list[Json]]) -> Iterator[str]:
-    """Name each row of each scenario."""
-    for name, lines in found.items():
-        yield from (f"{name}:{number}" for number in range(len(lines)))
+PAGES: dict[str, dict[str, str]] = {one["name"]: one for one in json.loads((DATA / "editor/pages.json").read_text())}

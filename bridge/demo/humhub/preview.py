@@ -18,8 +18,9 @@ LARGEST = 5_000_000
 async def preview(call: Call) -> Answer:
     """Answer with a file's text, its version and its fingerprint."""
     file = call.the_file()
-    text = await asyncio.to_thread(text_of, file)
-    return as_json({"guid": file.guid, "name": file.name, "version": file.version, "sha1": file.sha1, "text": text})
+    # What is stored while the text is being read must not give an older text its own version.
+    head = {"guid": file.guid, "name": file.name, "version": file.version, "sha1": file.sha1}
+    return as_json({**head, "text": await asyncio.to_thread(text_of, file)})
 
 
 def text_of(file: HumHubFile) -> str:
@@ -60,10 +61,10 @@ def _pptx(path: Path) -> str:
 
 
 def _odt(path: Path) -> str:
-
     with zipfile.ZipFile(path) as archive:
         content = archive.read("content.xml").decode()
-    return re.sub(r"<[^>]+>", " ", content).strip()
+    paragraphs = re.split(r"</text:[ph]>", content)
+    return "\n".join(re.sub(r"<[^>]+>", " ", paragraph).strip() for paragraph in paragraphs).strip()
 
 
 def _raw(path: Path) -> str:

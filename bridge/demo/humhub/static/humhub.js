@@ -12,7 +12,9 @@
 
   async function ajax(url, options = {}) {
     const headers = {'X-Requested-With': 'XMLHttpRequest', 'X-CSRF-Token': csrf(), ...options.headers};
-    const answer = await fetch(url, {credentials: 'same-origin', ...options, headers});
+    const answer = await fetch(url, {credentials: 'same-origin', ...options, headers}).catch(() => {
+      throw new Error('The server cannot be reached. Please try again in a moment.');
+    });
     const target = answer.headers.get('X-Redirect');
     if (target) {
       location.href = target;

@@ -38,7 +38,7 @@
 
     const close = () => {
       if (!editor || node.dataset.editMode !== 'edit' || !editor.requestClose) return finish();
-      setTimeout(finish, CLOSE_PATIENCE);
+      setTimeout(() => closed || finish(), CLOSE_PATIENCE);
       return editor.requestClose();
     };
 

@@ -109,12 +109,11 @@ def _key(token: str) -> str:
 def heard(status: int, raw: bytes, headers: Mapping[str, str]) -> Json:
     """Give what a caller heard: JSON as it is, any other body by its length and digest."""
     found: Json = {"status": status}
-    kept = {
-        name: value
-        for name, value in sorted(headers.items())
-        if name.lower() not in (*_UNSTEADY, "x-request-id") and not (name == "Content-Type" and not raw)
-    }
-    if raw[:1] in b"{[" and "json" in headers.get("Content-Type", ""):
+    quiet = (*_UNSTEADY, "x-request-id", *(() if raw else ("content-type",)))
+    kept = together((name, value) for name, value in headers.items() if name.lower() not in quiet)
+    if not raw and headers.get("Content-Length", "0") != "0":
+        found["promised"] = headers["Content-Length"]
+    if raw[:1] in (b"{", b"[") and "json" in headers.get("Content-Type", ""):
         body: Any = json.loads(raw)
         if isinstance(body, dict) and "request_id" in body:
             body["request_id"] = "(id)"
@@ -122,6 +121,14 @@ def heard(status: int, raw: bytes, headers: Mapping[str, str]) -> Json:
     elif raw:
         found["body"] = digest(raw)
     return found | ({"headers": kept} if kept else {})
+
+
+def together(headers: Iterable[tuple[str, str]]) -> Json:
+    """Give headers by name; a list where there are several of one."""
+    found: dict[str, list[str]] = {}
+    for name, value in sorted(headers, key=lambda pair: pair[0]):
+        found.setdefault(name, []).append(value)
+    return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
 
 
 def digest(raw: bytes) -> str:

@@ -27,6 +27,7 @@ from tests.legs.fakes import (
     HUMHUB_SECRET,
     INNER_SECRET,
     Bridge,
+    Respond,
     configuration,
     serving,
     with_site,
@@ -142,15 +143,19 @@ def doc_of(key: Any) -> str:
     return jwt.encode({"key": key or "k1", "userGuid": "u1"}, INNER_SECRET)
 
 
-def answer_of(response: Json, body: bytes | None = None) -> web.Response:
-    """Give a recorded answer: its status, headers and JSON; for a page of HTML one of our own, and a file by ``body``."""
+def answering(response: Json, body: bytes | None = None) -> Respond:
+    """Answer as recorded: status, each header, JSON; for a page of HTML one of our own, and ``body`` for a file."""
     headers = CIMultiDict((name, value) for name, value in response["headers"] if name.lower() not in _OF_A_SERVER)
     given = response.get("body")
     if body is None and "html" in headers.get("Content-Type", ""):
         body = b"<html><body>a page</body></html>"
     if body is None:
         body = given.encode() if isinstance(given, str) else json.dumps(given).encode() if given is not None else b""
-    return web.Response(status=response["status"], body=body, headers=headers)
+
+    async def respond(_: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(status=response["status"], body=body, headers=headers)
+
+    return respond
 
 
 def file_of(filetype: str, size: int = 0) -> bytes:

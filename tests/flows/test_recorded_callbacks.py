@@ -11,7 +11,7 @@ from aiohttp import web
 
 from tests.flows.expected import Ledger
 from tests.flows.recorded import FOUND, Json, scenarios
-from tests.flows.stage import Stage, answer_of, doc_of, files_of_docs
+from tests.flows.stage import Stage, answering, doc_of, files_of_docs
 from tests.legs.fakes import HUMHUB_SECRET, claims_of
 
 # One bridge for all of them: what one leaves behind must not change another.
@@ -91,7 +91,7 @@ async def answered(stage: Stage, response: Json) -> Json:
     """Send one callback of each status, and answer each as HumHub once did."""
     found: dict[str, Any] = {"humhub says": response["status"]}
     for status in (1, 2, 3, 4, 6):
-        stage.bridge.humhub.answers(answer_of(response))
+        stage.bridge.humhub.answers(answering(response))
         stage.bridge.docs.answers(files_of_docs)
         news = status in (1, 4)
         file = {} if news else {"filetype": "docx", "url": f"{_RIG}/cache/files/data/k1_{status}/output.docx/o.docx"}

@@ -9,7 +9,7 @@ import pytest
 from tests.flows.calling import call, document_of, on_site
 from tests.flows.expected import Ledger
 from tests.flows.recorded import FOUND, NOT_SERVED, Json
-from tests.flows.stage import Stage, answer_of, file_of
+from tests.flows.stage import Stage, answering, file_of
 
 # One bridge for all of them: what one leaves behind must not change another.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -57,7 +57,7 @@ async def test_a_recorded_file_of_docs(stage: Stage, name: str, ledgers: dict[st
     request, response = FILES[name]["request"], FILES[name]["response"]
     plain = {header.lower(): value for header, value in response["headers"]}.get("content-type", "")
     body = b"<html>no</html>" if "html" in plain else None if "text" in plain else file_of("pdf")
-    stage.bridge.docs.answers(answer_of(response, body))
+    stage.bridge.docs.answers(answering(response, body))
     said = await stage.ask("humhub", request["path"], request["method"], headers=request["headers"])
     happened: dict[str, Any] = {"to docs": stage.to_docs(), "humhub hears": said}
     file = response["status"] in (200, 206)

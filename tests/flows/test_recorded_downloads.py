@@ -11,7 +11,7 @@ from aiohttp import web
 
 from tests.flows.expected import Ledger, digest
 from tests.flows.recorded import FOUND, STORAGES, Json, scenarios
-from tests.flows.stage import Stage, answer_of, doc_of, file_of
+from tests.flows.stage import Stage, answering, doc_of, file_of
 from tests.legs.fakes import HUMHUB_SECRET, INNER_SECRET, claims_of
 
 # One bridge for all of them: what one leaves behind must not change another.
@@ -87,7 +87,7 @@ async def answered(stage: Stage, exchange: Json, headers: list[list[str]]) -> Js
     given = {name.lower(): value for name, value in response["headers"]}
     size = int(given.get("content-length") or 600)
     body = None if "html" in given.get("content-type", "") else file_of("docx", size)
-    stage.bridge.humhub.answers(answer_of(response, body))
+    stage.bridge.humhub.answers(answering(response, body))
     empty = "empty-file" in request["url"]
     hash_ = jwt.encode({"isEmpty": True, "userGuid": "u1"}, INNER_SECRET) if empty else doc_of("k1")
     path = f"/s/social/onlyoffice/backend/{'empty-file' if empty else 'download'}?doc={hash_}"

@@ -15,7 +15,7 @@ from bridge.protocol.secret import Secret
 from tests.flows.expected import Ledger, Party, heard, masked
 from tests.flows.recorded import FOUND, Json, places_of, recorded_page
 from tests.flows.recorded import PAGES as PLACES
-from tests.flows.stage import NOTHING_ADDED, SIDES, Stage, answer_of, on_stage
+from tests.flows.stage import NOTHING_ADDED, SIDES, Stage, answering, on_stage
 from tests.legs.fakes import HUMHUB_SECRET
 
 # One bridge for all of them: what one leaves behind must not change another.
@@ -50,7 +50,7 @@ async def browse(stage: Stage, exchange: Json, sent: bytes | None) -> tuple[Json
     """Send a recorded request of a browser's, answer it as HumHub did, and give what happened, with the page."""
     request, response = exchange["request"], exchange["response"]
     packed = ["Content-Encoding", "gzip"] in response["headers"]
-    stage.bridge.humhub.answers(answer_of(response, gzip.compress(sent, mtime=0) if packed and sent else sent))
+    stage.bridge.humhub.answers(answering(response, gzip.compress(sent, mtime=0) if packed and sent else sent))
     path = "/" + request["url"].split("/", 3)[3]
     options: Json = {"headers": headers_of(request), "skip_auto_headers": NOTHING_ADDED}
     if request["body"] is not None:

@@ -14,7 +14,7 @@ from bridge.legs import files
 from bridge.legs.answers import Kind, answers_as
 from bridge.legs.middleware import note, raw_target
 from bridge.legs.state import CLOCK, LIMITS, TOPOLOGY
-from bridge.protocol.errors import BadAnswerError
+from bridge.protocol.errors import BadAnswerError, RefusedError
 from bridge.protocol.headers import forwardable
 from bridge.protocol.keys import key_of_file
 from bridge.protocol.messages import Command, Conversion, parse_object
@@ -29,6 +29,8 @@ __all__ = ["routes"]
 # A synchronous conversion may last minutes; HumHub's own limit ends it before this.
 _CONVERSION = Timeouts(first_byte=600.0)
 _ANSWER_LIMIT = 8 << 20
+# Commands over the edits that Docs keeps for every site; HumHub's module uses none of them.
+_FORGOTTEN = frozenset(("getForgottenList", "getForgotten", "deleteForgotten"))
 _FILE_STATUSES = (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT, HTTPStatus.NOT_MODIFIED)
 
 
@@ -58,6 +60,8 @@ async def command(request: web.Request) -> web.StreamResponse:
         site, parse_object(await read_request(request, request.app[LIMITS].body)), request.headers, now=now
     )
     note(request, key=message.key, command=message.name)
+    if message.name in _FORGOTTEN and len(topology.sites) > 1:
+        raise RefusedError("With several sites, forgotten files are no single site's to read or delete.")
     node = topology.node_for(message.key or "")
     shard = f"?shardkey={quote(message.key)}" if message.key else ""
     raw = await _call(request, node, f"/coauthoring/CommandService.ashx{shard}", message.fields)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from typing import Any
 
 import pytest
 from aiohttp import web
 
+from bridge.config import Config
 from tests.legs.fakes import DOCS_SECRET, NOW, Bridge, Start, claims_of, doc, with_site
 
 DOCX = b"PK\x03\x04" + bytes(1000)
@@ -251,3 +253,16 @@ async def test_of_several_sites_each_has_its_own_secret(start: Start) -> None:
         "endConvert": False,
     }
     assert (await bridge.call("/s/social/converter", CONVERSION))[1] == {"error": -7}
+
+
+@pytest.mark.parametrize("name", ["getForgottenList", "getForgotten", "deleteForgotten"])
+async def test_one_of_several_sites_gets_at_nobody_elses_forgotten_edits(start: Start, name: str) -> None:
+    def two(config: Config) -> Config:
+        other = dataclasses.replace(config.sites[0], name="other", hosts=("other.test",))
+        return dataclasses.replace(config, sites=(config.sites[0], other))
+
+    bridge = await start(two)
+    assert await bridge.call("/s/social/command", {"c": name, "key": "k1"}) == (200, {"error": 3})
+    assert bridge.docs.seen == []
+    bridge.docs.answers(said(error=0, version="9"))
+    assert (await bridge.call("/s/other/command", {"c": "version"}))[1]["error"] == 0

@@ -166,10 +166,11 @@ main { max-width: 34rem; margin: 12vh auto; padding: 2rem 2.5rem; background: #f
   border-radius: 8px; }
 h1 { margin: 0 0 .5rem; font-size: 1.25rem; }
 p { margin: .5rem 0; }
-small { color: #6a737d; }
+small { color: #5f6871; }
 @media (prefers-color-scheme: dark) {
   body { color: #e6e8ea; background: #17191c; }
   main { background: #212429; border-color: #3a3f45; }
+  small { color: #a3abb4; }
 }
 </style>
 </head>

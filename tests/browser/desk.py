@@ -58,6 +58,12 @@ class Window:
         """Wait until HumHub's page shows ``text`` as the file's stored content."""
         await expect(self.file(name).locator(".file-text")).to_contain_text(text, timeout=_PATIENCE)
 
+    async def fits(self) -> bool:
+        """Say whether page and editor are as wide as the window, so that nothing lies beyond its edge."""
+        wide = "() => document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+        whole = await self.page.evaluate("() => innerWidth <= screen.width")
+        return whole and all([await frame.evaluate(wide) for frame in self.page.frames])
+
     async def menu(self) -> None:
         await self.page.get_by_role("button", name="Create document").click()
 
@@ -133,10 +139,10 @@ class Desk:
     browser: Browser
     windows: list[Window] = field(default_factory=list)
 
-    async def window(self, username: str, **context: Any) -> Window:
-        """Give a user a browser of their own; ``context`` are Playwright's options of it."""
+    async def window(self, username: str | None, **context: Any) -> Window:
+        """Give someone a browser of their own; ``context`` are Playwright's options of it."""
         own = await self.browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **context})
-        self.windows.append(Window(await own.new_page(), own, username))
+        self.windows.append(Window(await own.new_page(), own, username or "guest"))
         await self.windows[-1].page.goto(self.house.browser_url)
         return self.windows[-1]
 

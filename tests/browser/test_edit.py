@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.async_api import Route, expect
 
@@ -77,6 +79,36 @@ async def test_the_button_in_the_editor_saves_and_the_session_goes_on(desk: Desk
     await admin.close_editor()
     await admin.preview("Team handbook.docx", "Team handbook 2026, second edition")
     assert [track.status for track in desk.house.humhub.tracks] == [1, 6, 2]
+    assert desk.complaints() == []
+
+
+async def test_on_a_phone_nothing_is_cut_off(desk: Desk) -> None:
+    admin = await desk.log_in("admin", viewport={"width": 390, "height": 800}, is_mobile=True, has_touch=True)
+    await admin.menu()
+    assert await admin.fits()
+    await desk.picture(admin, "4-phone-stream")
+    await admin.menu()
+    await admin.open("Team handbook.docx")
+    assert await admin.fits()
+    await desk.picture(admin, "4-phone-editor")
+    await admin.close_editor()
+    assert desk.complaints() == []
+
+
+async def test_a_shared_link_opens_for_whom_it_was_given(desk: Desk) -> None:
+    admin = await desk.log_in("admin")
+    await admin.open("Team handbook.docx")
+    await admin.modal.get_by_text("Share", exact=True).click()
+    await admin.page.locator(".viewLinkCheckbox").check()
+    field = admin.page.locator(".viewLinkInput input")
+    await expect(field).to_have_value(re.compile("share="))
+    await desk.picture(admin, "4-share")
+    guest = await desk.window(None)
+    await guest.page.goto(await field.input_value())
+    await guest.ready()
+    await guest.shows("Team handbook")
+    await expect(guest.frame.locator("[contenteditable]")).to_have_count(0)
+    await desk.picture(guest, "4-shared")
     assert desk.complaints() == []
 
 

@@ -86,7 +86,7 @@ async def test_with_the_bridge_away_the_modal_says_so(desk: Desk) -> None:
 
 @pytest.mark.parametrize("path", ["/converter", "/coauthoring/CommandService.ashx", "/web-apps/../command"])
 async def test_what_is_not_for_browsers_is_refused_readably(desk: Desk, path: str) -> None:
-    window = await desk.window("alice")
+    window = await desk.window(None)
     answer = await window.page.goto(f"{desk.house.browser_url}/ds{path}")
     assert answer is not None
     assert answer.status in {403, 404}

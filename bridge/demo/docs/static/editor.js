@@ -131,7 +131,7 @@ const HANDLERS = {
   forceSaveStart(message) { if (message.messages.code !== 0) { notice('Nothing new to save.'); $('save').disabled = false; } },
   forceSave(message) {
     $('save').disabled = false;
-    notice(message.messages.success ? 'Saved.' : 'Saving failed; the document stays open.', message.messages.success ? '' : 'error');
+    notice(message.messages.success ? 'Saved.' : 'Saving failed; the document stays open.', message.messages.success ? 'good' : 'error');
   },
   refreshToken(message) { doc.session = message.messages.token; },
   warning(message) {

@@ -28,7 +28,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 @pytest.fixture
 async def desk(make_house: MakeHouse, browser: Browser, request: pytest.FixtureRequest) -> AsyncIterator[Desk]:
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
-    running = await make_house(docs={"save_delay": 0.4, "rejoin": 6.0})
+    running = await make_house(docs={"save_delay": 0.4, "rejoin": 30.0})
     running.humhub.seed_samples()
     desk = Desk(running, browser)
     yield desk

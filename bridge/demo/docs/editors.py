@@ -20,6 +20,8 @@ from bridge.demo.docs.downloads import DownloadError
 from bridge.demo.docs.session import Participant, Session, State
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from bridge.demo.docs.opening import Opener
     from bridge.demo.docs.saving import Saver
     from bridge.demo.docs.settings import DocsSettings
@@ -123,7 +125,7 @@ class Editors:
         if not is_back:
             await self._announce(place)
         await self._answer(sid, place, grant)
-        await self._open(sid, session, grant, message)
+        await self._open(sid, place, grant, message)
 
     def _session(self, grant: authorise.Grant) -> Session:
         session = self.sessions.get(grant.key)
@@ -155,7 +157,7 @@ class Editors:
         if participant.sid is not None and participant.sid != sid:
             # What an older connection still says doesn't count any more.
             self._places.pop(participant.sid, None)
-        participant.sid, participant.base = sid, base
+        participant.sid, participant.base, participant.current = sid, base, False
         participant.callback = grant.callback or participant.callback
         place = self._places[sid] = Place(session, participant)
         return place, is_back
@@ -181,7 +183,8 @@ class Editors:
         await self._send(sid, messages.welcome(session, participant, token))
         await self._tell_state(session)
 
-    async def _open(self, sid: str, session: Session, grant: authorise.Grant, message: Message) -> None:
+    async def _open(self, sid: str, place: Place, grant: authorise.Grant, message: Message) -> None:
+        session = place.session
         if session.state is State.EMPTY:
             try:
                 await self.opener.load(session, grant.url or "")
@@ -193,6 +196,7 @@ class Editors:
             await self._send(sid, {"type": "warning", "code": opening.FORGOTTEN_WARNING, "message": text})
         async with session.order:
             await self._bring_up_to_date(sid, session, message)
+            place.participant.current = place.participant.sid == sid
 
     async def _bring_up_to_date(self, sid: str, session: Session, message: Message) -> None:
         history = session.blocks.history if session.blocks is not None else []
@@ -225,6 +229,8 @@ class Editors:
 
     async def _take_change(self, sid: str, place: Place, message: Message) -> None:
         session, participant = place.session, place.participant
+        if not participant.current or participant.sid != sid:
+            return  # its editor says it again once it has heard what it missed
         if participant.view or session.blocks is None or session.held:
             await self._send(sid, {"type": "changeRefused", "id": (message.get("change") or {}).get("id")})
             return
@@ -248,7 +254,8 @@ class Editors:
         written = changes.write(change)
         await self._send(sid, {"type": "unSaveLock", "index": change.index, "change": written})
         if change.index >= known:
-            await self._tell(session, {"type": "saveChanges", "changes": [written]}, but=sid)
+            told = [one for one in session.participants.values() if one.current and one.sid != sid]
+            await self._tell(told, {"type": "saveChanges", "changes": [written]})
 
     async def _force_save(self, sid: str, place: Place) -> None:
         session, participant = place.session, place.participant
@@ -292,11 +299,11 @@ class Editors:
     # -- telling
 
     async def _tell_state(self, session: Session) -> None:
-        await self._tell(session, messages.state(session))
+        await self._tell(session.participants.values(), messages.state(session))
 
-    async def _tell(self, session: Session, message: Message, but: str | None = None) -> None:
-        for participant in list(session.participants.values()):
-            if participant.sid is not None and participant.sid != but:
+    async def _tell(self, participants: Iterable[Participant], message: Message) -> None:
+        for participant in list(participants):
+            if participant.sid is not None:
                 await self._send(participant.sid, message)
 
     async def _drop(self, sid: str, code: int, text: str) -> None:

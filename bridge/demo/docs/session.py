@@ -47,6 +47,8 @@ class Participant:
     callback: str | None
     base: str
     """The base URL that this one's browser uses."""
+    current: bool = False
+    """Whether this connection has been told what happened so far: only then it hears and makes changes."""
     losses: int = 0
     """How often its connection broke."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+from collections.abc import Callable
 
 import docx as python_docx
 import pytest
@@ -20,6 +22,12 @@ async def saved_lines(http: ClientSession, url: str) -> list[str]:
         assert answer.status == 200
         body = await answer.read()
     return [paragraph.text for paragraph in python_docx.Document(io.BytesIO(body)).paragraphs]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 - the small Docs tells nobody
+            await asyncio.sleep(0.01)
 
 
 async def test_an_edit_ends_in_the_saved_file(enter: Enter, storage: Storage, http: ClientSession) -> None:
@@ -104,6 +112,24 @@ async def test_a_broken_connection_is_resumed_without_loss(make_docs: MakeDocs, 
     await typist.write("p0", "2")
     assert typist.texts["p0"] == "First line12"
     assert storage.statuses == [1]
+
+
+async def test_who_comes_back_hears_what_it_missed_before_anything_new(make_docs: MakeDocs, enter: Enter) -> None:
+    docs = await make_docs(rejoin=5.0)
+    one, two = enter(user="u1", where=docs), enter(user="u2", where=docs)
+    await one.open()
+    await two.open()
+    seat = docs.sessions["k1"].participants[one.session_id or ""]
+    await one.drop()
+    await two.write("p0", " missed,")
+    async with docs.sessions["k1"].order:
+        typing = asyncio.create_task(two.write("p0", " new"))
+        await until(lambda: seat.sid is None)
+        coming = asyncio.create_task(one.open())
+        await until(lambda: seat.sid is not None)
+    await asyncio.gather(typing, coming)
+    await one.write("p0", ".")
+    assert one.texts["p0"] == "First line missed, new."
 
 
 async def test_who_comes_back_before_the_save_calls_it_off(make_docs: MakeDocs, enter: Enter, storage: Storage) -> None:

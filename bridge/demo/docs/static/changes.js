@@ -46,8 +46,8 @@ export class Pending {
 
   add(op) {
     const last = this.queue[this.queue.length - 1];
-    const waits = last && !(this.flying && this.queue.length === 1);
-    if (waits && last.do === 'splice' && op.do === 'splice' && last.block === op.block
+    // What was sent once keeps its text: the server may know it by its id already.
+    if (last && !last.sent && last.do === 'splice' && op.do === 'splice' && last.block === op.block
         && op.length === 0 && op.at === last.at + last.text.length) {
       last.text += op.text;
       return;

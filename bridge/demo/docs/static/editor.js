@@ -194,8 +194,9 @@ function apply(change) {
 
 function push() {
   if (!doc.epoch || doc.pending.empty || doc.pending.flying || !doc.wire.connected || !doc.content) return;
-  const { id, ...op } = doc.pending.queue[0];
-  doc.pending.flying = doc.wire.send({ type: 'saveChanges', base: doc.rev, change: { id, ...op } });
+  const { sent: _sent, ...change } = doc.pending.queue[0];
+  doc.pending.flying = doc.wire.send({ type: 'saveChanges', base: doc.rev, change });
+  if (doc.pending.flying) doc.pending.queue[0].sent = true;
 }
 
 // -- the document's blocks on the screen

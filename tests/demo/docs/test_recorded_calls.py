@@ -221,12 +221,4 @@ def test_every_recorded_call_is_covered_or_has_its_reason() -> None:
 
 
 def test_what_is_not_covered_has_a_reason() -> None:
-    reasons = [
-        f"{name}: {recorded.NOT_COVERED[key]}"
-        for name in recorded.names("http")
-        if (key := f"http/{name}") in recorded.NOT_COVERED
-    ]
-    if reasons:
-        pytest.skip(
-            f"{len(recorded.names('http')) - len(reasons)} calls covered, {len(reasons)} not: " + "; ".join(reasons)
-        )
+    assert all(len(reason.split()) > 2 for reason in recorded.NOT_COVERED.values())

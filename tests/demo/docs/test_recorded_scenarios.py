@@ -255,7 +255,4 @@ def test_every_scenario_is_covered_or_has_its_reason() -> None:
 
 
 def test_what_is_not_covered_has_a_reason() -> None:
-    reasons = [f"{name}: {recorded.NOT_COVERED[name]}" for name in recorded.names() if name in recorded.NOT_COVERED]
-    if reasons:
-        covered = len(recorded.names()) - len(reasons)
-        pytest.skip(f"{covered} scenarios covered, {len(reasons)} not: " + "; ".join(reasons))
+    assert all(len(reason.split()) > 2 for reason in recorded.NOT_COVERED.values())

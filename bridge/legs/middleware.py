@@ -17,7 +17,6 @@ The router runs before them, on the same raw path; a handler is reached only thr
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import re
 import secrets
 import time
@@ -31,34 +30,23 @@ from aiohttp.http import SERVER_SOFTWARE
 from aiohttp.typedefs import Handler, Middleware
 
 from bridge.legs.answers import Failure, Kind, answer, kind_of
+from bridge.legs.clients import Client, Network, identify, peer_of, within
 from bridge.protocol.errors import BadRequestError, RefusedError, TokenError, UpstreamError
-from bridge.protocol.headers import FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO, REQUEST_ID, host_of, parse_host
+from bridge.protocol.headers import REQUEST_ID
 from bridge.protocol.paths import normalise
 from bridge.transport.relay import cut, transfer_of
 from bridge.watch.metrics import Metrics
 
-__all__ = ["Client", "Entrance", "client_of", "note", "raw_target", "shared"]
+__all__ = ["Entrance", "client_of", "note", "raw_target", "shared"]
 
 log = structlog.get_logger("bridge.request")
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 _LEFT: Final = "client-left"
 _CLOSED: Final = "closed"
-_UNKNOWN: Final = "unknown"
 # What the metrics are counted by. An error's details may hold what a client wrote: that never becomes a label.
 _LABELS: Final = frozenset(("leg", "site", "outcome"))
 _SANE_ID: Final = re.compile(r"[0-9A-Za-z._-]{8,64}")
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """Who called, and by which address: ``host`` with its port as the client wrote it, ``proto`` http or https."""
-
-    address: str
-    proto: str
-    host: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,30 +134,15 @@ async def name_answer(request: web.BaseRequest, response: web.StreamResponse) ->
     if _ID not in request:
         # The server itself refused it, before any middleware: an Expect that it doesn't know.
         request[_ID] = secrets.token_hex(8)
-        log.warning("request", request_id=request[_ID], client=_peer(request), status=response.status)
+        log.warning("request", request_id=request[_ID], client=peer_of(request), status=response.status)
     response.headers[REQUEST_ID] = request[_ID]
 
 
 def _request_id(request: web.BaseRequest, entrance: Entrance) -> str:
     given = request.headers.get(REQUEST_ID, "")
-    if _SANE_ID.fullmatch(given) and _within(_peer(request), entrance.trust):
+    if _SANE_ID.fullmatch(given) and within(peer_of(request), entrance.trust):
         return given
     return secrets.token_hex(8)
-
-
-def _peer(request: web.BaseRequest) -> str:
-    """Give the address of the socket's other end."""
-    name = request.transport.get_extra_info("peername") if request.transport else None
-    return str(name[0]).partition("%")[0] if isinstance(name, tuple) else ""
-
-
-def _within(address: str, networks: tuple[Network, ...]) -> bool:
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
-    return any((mapped or parsed) in network for network in networks)
 
 
 def _admitted(request: web.BaseRequest, entrance: Entrance) -> Client:
@@ -179,47 +152,14 @@ def _admitted(request: web.BaseRequest, entrance: Entrance) -> Client:
     if request.method not in _METHODS:
         raise web.HTTPMethodNotAllowed(request.method, _METHODS)
     normalise(target.partition("?")[0])
-    client = _client(request, entrance)
-    if entrance.allow and not _within(client.address, entrance.allow):
+    client = identify(request, entrance.trust)
+    if entrance.allow and not within(client.address, entrance.allow):
         raise RefusedError(
             "This address is not allowed here.",
             remedy=f"Add its network to legs.{entrance.leg}.allow, if it should be.",
             client=client.address,
         )
     return client
-
-
-def _client(request: web.BaseRequest, entrance: Entrance) -> Client:
-    """Say who the client is: the socket's other end, or whom a trusted forwarder names."""
-    host_of(request.headers)
-    peer, host = _peer(request), request.headers["Host"]
-    proto = "https" if request.secure else "http"
-    if not _within(peer, entrance.trust):
-        return Client(peer, proto, host)
-    chain = [_address(hop) for hop in ",".join(request.headers.getall(FORWARDED_FOR, ())).split(",") if hop.strip()]
-    address = next((hop for hop in reversed(chain) if not _within(hop, entrance.trust)), peer)
-    stated = _last(request, FORWARDED_PROTO).lower()
-    host = _last(request, FORWARDED_HOST) or host
-    parse_host(host)
-    return Client(address, stated if stated in ("http", "https") else proto, host)
-
-
-def _address(hop: str) -> str:
-    """Read one address of a chain, with or without a port; what is none stands for nobody, who is allowed nowhere."""
-    text = hop.strip().strip('"')
-    if text.startswith("["):
-        text = text[1:].partition("]")[0]
-    elif text.count(":") == 1:
-        text = text.partition(":")[0]
-    try:
-        return str(ipaddress.ip_address(text))
-    except ValueError:
-        return _UNKNOWN
-
-
-def _last(request: web.BaseRequest, name: str) -> str:
-    """Give the last value of a forwarded header: the one that the trusted forwarder itself wrote."""
-    return ",".join(request.headers.getall(name, ())).rpartition(",")[2].strip()
 
 
 def _answered(request: web.Request, entrance: Entrance, error: Exception) -> web.StreamResponse:
@@ -267,7 +207,7 @@ def _write_line(request: web.Request, entrance: Entrance, response: web.StreamRe
         "ms": round(seconds * 1000, 1),
         "bytes_in": moved.bytes_in,
         "bytes_out": sent,
-        "client": client.address if client else _peer(request),
+        "client": client.address if client else peer_of(request),
         "request_id": request[_ID],
         **notes,
     }

@@ -58,7 +58,7 @@ async def _editor(request: web.Request, site: Site, target: str) -> web.StreamRe
     takes_gzip = "gzip" in headers.get("Accept-Encoding", "")
     headers["Accept-Encoding"] = "gzip" if takes_gzip else "identity"
     async with site.upstream.request("GET", target, headers=headers) as answer:
-        kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        kind = answer.media_type
         limit = request.app[LIMITS].page
         raw = await answer.read_within(limit) if answer.status == HTTPStatus.OK and kind == "text/html" else None
         if raw is None:

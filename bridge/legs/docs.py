@@ -90,7 +90,7 @@ def check_document(answer: Answer, route: Backend) -> None:
     Raises:
         BadAnswerError: it isn't the file.
     """
-    kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    kind = answer.media_type
     wrong = kind != "application/octet-stream" if route == Backend.DOWNLOAD else kind.startswith("text/html")
     if answer.status != HTTPStatus.OK or wrong:
         raise BadAnswerError(

@@ -25,7 +25,7 @@ from bridge.protocol.headers import AUTHORIZATION, answerable, forwardable, set_
 from bridge.protocol.keys import key_of_file
 from bridge.protocol.tokens import LIFETIME, from_header
 from bridge.protocol.urls import VERSION, with_shard
-from bridge.sites import Node
+from bridge.sites import Node, Site
 from bridge.transport.relay import read_request, request_body, stream
 from bridge.transport.websocket import relay_websocket
 
@@ -84,13 +84,14 @@ def recognise(method: str, path: str) -> Target:
 async def editor(request: web.Request) -> web.StreamResponse:
     """Relay what an editor asks of Docs."""
     topology = request.app[TOPOLOGY]
-    note(request, site=topology.site_for_host(client_of(request).host).name)
+    site = topology.site_for_host(client_of(request).host)
+    note(request, site=site.name)
     path, mark, query = raw_target(request).removeprefix(topology.docs_path).partition("?")
     target = recognise(request.method, path)
     node = topology.node_for(target.key or path)
     note(request, node=node.name, key=target.key)
     if target.kind is Kind.CONNECTION:
-        return await connection(request, node, target.key or "", path, query)
+        return await connection(request, site, node, target.key or "", path + mark + query)
     headers = outbound(request)
     if target.kind is Kind.DOCUMENT:
         resign(request, headers, target.key or "")
@@ -140,15 +141,15 @@ def resign(request: web.Request, headers: CIMultiDict[str], key: str) -> None:
         headers[name] = value
 
 
-async def connection(request: web.Request, node: Node, key: str, path: str, query: str) -> web.StreamResponse:
+async def connection(request: web.Request, site: Site, node: Node, key: str, target: str) -> web.StreamResponse:
     """Relay the editor's own connection, by websocket or polling; what it says of its document is looked at.
 
     What is refused reaches Docs as something meaningless, so that Docs refuses it in its own words: an HTTP error would
     look like a broken network to the editor, which tries for ever then.
     """
+    path, _, query = target.partition("?")
     check_query(query)
     topology = request.app[TOPOLOGY]
-    site = topology.site_for_host(client_of(request).host)
     guard = AuthGuard(key, lambda url, named: topology.leads_docs_to(site, url, named))
     headers, target = outbound(request), f"{path}?{with_shard(query, key)}"
     if "websocket" in parse_qs(query)["transport"]:

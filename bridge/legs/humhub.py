@@ -14,11 +14,11 @@ from bridge.legs import files
 from bridge.legs.answers import Kind, answers_as
 from bridge.legs.middleware import note, raw_target
 from bridge.legs.state import CLOCK, LIMITS, TOPOLOGY
-from bridge.protocol.errors import BadAnswerError, RefusedError
+from bridge.protocol.errors import BadAnswerError, RefusedError, UpstreamTimeoutError
 from bridge.protocol.headers import forwardable
 from bridge.protocol.keys import key_of_file
 from bridge.protocol.messages import Command, Conversion, parse_object
-from bridge.protocol.signatures import is_text
+from bridge.protocol.signatures import is_page
 from bridge.protocol.urls import docs_file, with_shard
 from bridge.sites import Node
 from bridge.transport.relay import read_request, stream
@@ -39,9 +39,7 @@ async def convert(request: web.Request) -> web.StreamResponse:
     """Verify a conversion, map its file outward and its result inward."""
     topology, now = request.app[TOPOLOGY], request.app[CLOCK]()
     site = files.site_of(request)
-    message = hop.read_conversion(
-        site, parse_object(await read_request(request, request.app[LIMITS].body)), request.headers, now=now
-    )
+    message = hop.read_conversion(site, await _message(request), request.headers, now=now)
     note(request, key=message.key)
     fields = message.outbound(lambda url: hop.file_for_docs(topology, site, url))
     node = topology.node_for(message.key)
@@ -56,9 +54,7 @@ async def command(request: web.Request) -> web.StreamResponse:
     """Verify a command and relay it to the node of its document."""
     topology, now = request.app[TOPOLOGY], request.app[CLOCK]()
     site = files.site_of(request)
-    message = hop.read_command(
-        site, parse_object(await read_request(request, request.app[LIMITS].body)), request.headers, now=now
-    )
+    message = hop.read_command(site, await _message(request), request.headers, now=now)
     note(request, key=message.key, command=message.name)
     if message.name in _FORGOTTEN and len(topology.sites) > 1:
         raise RefusedError("With several sites, forgotten files are no single site's to read or delete.")
@@ -66,6 +62,11 @@ async def command(request: web.Request) -> web.StreamResponse:
     shard = f"?shardkey={quote(message.key)}" if message.key else ""
     raw = await _call(request, node, f"/coauthoring/CommandService.ashx{shard}", message.fields)
     return web.json_response(Command.answer(raw, lambda url: hop.file_for_humhub(topology, site, url)))
+
+
+async def _message(request: web.Request) -> dict[str, Any]:
+    """Read a message of HumHub: JSON, whatever its label says."""
+    return parse_object(await read_request(request, request.app[LIMITS].body))
 
 
 async def _call(request: web.Request, node: Node, target: str, fields: dict[str, Any]) -> bytes:
@@ -76,11 +77,15 @@ async def _call(request: web.Request, node: Node, target: str, fields: dict[str,
     async with node.upstream.request(
         "POST", target, headers=CIMultiDict(headers), body=body, timeouts=_CONVERSION
     ) as answer:
+        if answer.status == HTTPStatus.GATEWAY_TIMEOUT:
+            raise UpstreamTimeoutError(
+                "ONLYOFFICE Docs does not answer the call in time.",
+                remedy="A proxy before Docs cuts long conversions (its own nginx after 60 s): raise its read time-out.",
+                upstream=node.name,
+            )
         if answer.status != HTTPStatus.OK:
             raise BadAnswerError(
-                "ONLYOFFICE Docs does not answer the call.",
-                remedy="A proxy before Docs may cut long conversions (60 s in its own nginx): raise its read time-out.",
-                answered=answer.status,
+                "ONLYOFFICE Docs does not answer the call.", upstream=node.name, answered=answer.status
             )
         return await answer.read(_ANSWER_LIMIT)
 
@@ -112,13 +117,12 @@ def check_result(answer: Answer, path: str) -> None:
     Raises:
         BadAnswerError: it isn't.
     """
-    kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    page = kind in ("text/html", "application/json") and not is_text(path.rpartition(".")[2])
+    page = is_page(answer.media_type, path.rpartition(".")[2])
     if answer.status not in _FILE_STATUSES or answer.content_length == 0 or page:
         raise BadAnswerError(
             "ONLYOFFICE Docs does not give the file.",
             answered=answer.status,
-            content_type=kind,
+            content_type=answer.media_type,
             length=answer.content_length,
         )
 

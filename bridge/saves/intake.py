@@ -33,6 +33,7 @@ from multidict import CIMultiDict
 from bridge import hop
 from bridge.protocol.errors import BadAnswerError, BridgeError, UnreachableError, UpstreamError
 from bridge.protocol.messages import Callback, Status
+from bridge.protocol.signatures import is_page
 from bridge.protocol.urls import docs_file
 from bridge.saves.attempts import Attempts
 from bridge.saves.spool import Entry, Spool
@@ -171,6 +172,9 @@ class Intake:
                 await asyncio.sleep(pause)
             except UpstreamError as error:
                 return Verdict(1, Outcome.FAILED, f"HumHub: {error.message}")
+            except BridgeError as error:
+                # Nothing was sent: the message has a link that can't be mapped. The body stays, and its label says why.
+                return Verdict(1, Outcome.FAILED, error.message)
         raise AssertionError("unreachable: the pauses never end")
 
     async def _attempt(self, site: Site, callback: Callback, target: str, entry: Entry) -> Verdict:
@@ -230,9 +234,8 @@ def _said(raw: bytes) -> str:
 def _check_file(answer: Answer, filetype: str | None) -> None:
     if answer.status != HTTPStatus.OK:
         raise BadAnswerError("ONLYOFFICE Docs does not give the edited file.", answered=answer.status)
-    kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if kind in ("text/html", "application/json") and filetype not in ("html", "htm", "mht", "json"):
-        raise BadAnswerError("ONLYOFFICE Docs gives a page instead of the edited file.", content_type=kind)
+    if is_page(answer.media_type, filetype):
+        raise BadAnswerError("ONLYOFFICE Docs gives a page instead of the edited file.", content_type=answer.media_type)
 
 
 async def _counted(answer: Answer) -> AsyncIterator[bytes]:

@@ -77,6 +77,11 @@ class Answer:
         """
         return _Chunks(self)
 
+    @property
+    def media_type(self) -> str:
+        """Give what the head says the body is, in lower case and without parameters; empty where it doesn't say."""
+        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
     async def chunk(self) -> bytes:
         """Give the next chunk, or nothing at the body's end; raises as ``body`` does."""
         if self._ahead:

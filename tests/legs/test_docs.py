@@ -536,3 +536,11 @@ async def test_the_log_says_what_was_pulled_and_what_failed(bridge: Bridge) -> N
     assert pulled == [len(DOCX), 0, 4]
     assert (lines[-1]["log_level"], lines[-1]["outcome"], lines[-1]["answered"]) == ("warning", "failed", 1)
     assert "failed" not in lines[-1]
+
+
+async def test_an_edit_is_kept_where_another_link_of_its_message_is_foreign(bridge: Bridge) -> None:
+    bridge.docs.answers(web.Response(body=DOCX))
+    assert await bridge.call_back(TRACK, {**SAVE, "changesurl": "http://evil.test/x"}) == (200, {"error": 1})
+    assert bridge.humhub.seen == []
+    assert [path.suffix for path in bridge.saved] == [".body", ".json"]
+    assert json.loads(bridge.saved[1].read_text())["outcome"] == "failed"

@@ -266,3 +266,8 @@ async def test_one_of_several_sites_gets_at_nobody_elses_forgotten_edits(start: 
     assert bridge.docs.seen == []
     bridge.docs.answers(said(error=0, version="9"))
     assert (await bridge.call("/s/other/command", {"c": "version"}))[1]["error"] == 0
+
+
+async def test_a_conversion_that_a_proxy_cuts_is_a_time_out(bridge: Bridge) -> None:
+    bridge.docs.answers(web.Response(status=504, text="<html>Gateway Time-out</html>", content_type="text/html"))
+    assert await bridge.call("/converter", CONVERSION) == (200, {"error": -2})

@@ -21,7 +21,7 @@ from yarl import URL
 from bridge.app import running
 from bridge.config import Config, Listen, Mode, TlsConfig, UpstreamConfig
 from bridge.protocol.errors import ConfigurationError, StorageError
-from tests.legs.fakes import NOW, Bridge, configuration, doc, serving, with_site
+from tests.legs.fakes import NOW, Bridge, configuration, doc, serving, with_site, yaml_of
 from tests.ports import fresh_port
 
 DATA = Path(__file__).parent / "data"
@@ -194,22 +194,9 @@ async def _echo_proto(request: web.Request) -> web.Response:
     return web.Response(text=request.headers["X-Forwarded-Proto"])
 
 
-CONFIGURATION = """
-secret: "file:./secret"
-legs:
-  browser: {{listen: "127.0.0.1:{0}", url: "http://127.0.0.1:{0}"}}
-  docs: {{listen: "127.0.0.1:{1}", url: "http://127.0.0.1:{1}"}}
-  humhub: {{listen: "127.0.0.1:{2}", url: "http://127.0.0.1:{2}"}}
-  admin: {{listen: "127.0.0.1:{3}"}}
-sites: [{{name: social, upstream: "http://127.0.0.1:1", jwt: {{secrets: ["${{SOME_JWT}}"]}}}}]
-docs: {{nodes: [{{name: docs-1, upstream: "http://127.0.0.1:2"}}], jwt: {{secrets: ["${{SOME_JWT}}"]}}}}
-saves: {{directory: ./saves}}
-"""
-
-
 async def test_serve_says_where_it_listens_and_ends_on_a_signal(tmp_path: Path) -> None:
-    ports = [fresh_port() for _ in range(4)]
-    (tmp_path / "bridge.yaml").write_text(CONFIGURATION.format(*ports))
+    ports = {name: fresh_port() for name in ("browser", "docs", "humhub", "admin")}
+    (tmp_path / "bridge.yaml").write_text(yaml_of(ports, "http://127.0.0.1:1", "http://127.0.0.1:2"))
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -228,8 +215,8 @@ async def test_serve_says_where_it_listens_and_ends_on_a_signal(tmp_path: Path) 
             lines.append(json.loads(await process.stderr.readline()))
         heard = [line for line in lines if line["event"] == "listening"]
         assert [line["leg"] for line in heard] == ["admin", "humhub", "docs", "browser"]
-        assert heard[-1]["address"] == f"127.0.0.1:{ports[0]}"
-        async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{ports[3]}/livez") as answer:
+        assert heard[-1]["address"] == f"127.0.0.1:{ports['browser']}"
+        async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{ports['admin']}/livez") as answer:
             assert answer.status == 200
         process.send_signal(signal.SIGTERM)
         rest = (await process.stderr.read()).decode().splitlines()

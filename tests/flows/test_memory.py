@@ -15,27 +15,13 @@ import jwt
 import pytest
 from aiohttp import web
 
-from tests.legs.fakes import DOCS_SECRET, doc
+from tests.legs.fakes import DOCS_SECRET, doc, yaml_of
 from tests.ports import fresh_port
 
 SIZE = 200 << 20
 CHUNK = bytes(range(256)) * 256
 # What a process may grow by while 200 MB cross: buffers of sockets and the allocator's slack.
 GROWTH = 24 << 20
-
-CONFIGURATION = """
-secret: "file:./secret"
-legs:
-  browser: {{listen: "127.0.0.1:{0}", url: "http://127.0.0.1:{0}"}}
-  docs: {{listen: "127.0.0.1:{1}", url: "http://127.0.0.1:{1}"}}
-  humhub: {{listen: "127.0.0.1:{2}", url: "http://127.0.0.1:{2}"}}
-  admin: {{listen: "127.0.0.1:{3}"}}
-sites: [{{name: social, upstream: "http://127.0.0.1:{4}", jwt: {{secrets: ["${{DOCS_JWT}}"]}}}}]
-docs: {{nodes: [{{name: docs-1, upstream: "http://127.0.0.1:{4}"}}], jwt: {{secrets: ["${{DOCS_JWT}}"]}}}}
-saves: {{directory: ./saves}}
-limits: {{body: 300MiB}}
-log: {{level: warning}}
-"""
 
 
 class Origin:
@@ -93,8 +79,10 @@ def peak(pid: int) -> int:
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="resident memory is read from Linux's /proc")
 @pytest.mark.timeout(240)
 async def test_200_mb_leave_resident_memory_flat(tmp_path: Path) -> None:
-    ports = [fresh_port() for _ in range(5)]
-    (tmp_path / "bridge.yaml").write_text(CONFIGURATION.format(*ports))
+    ports = {name: fresh_port() for name in ("browser", "docs", "humhub", "admin", "origin")}
+    both = f"http://127.0.0.1:{ports['origin']}"
+    more = "limits: {body: 300MiB}\nlog: {level: warning}"
+    (tmp_path / "bridge.yaml").write_text(yaml_of(ports, both, both, more))
     origin = Origin()
     app = web.Application(client_max_size=SIZE * 2)
     app.add_routes([web.get("/small", small), web.post("/file/file/upload", origin.take)])
@@ -104,15 +92,15 @@ async def test_200_mb_leave_resident_memory_flat(tmp_path: Path) -> None:
     app.add_routes([web.post("/onlyoffice/backend/track", origin.track)])
     runner = web.AppRunner(app)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", ports[4]).start()
+    await web.TCPSite(runner, "127.0.0.1", ports["origin"]).start()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bridge", "serve", "-c", str(tmp_path / "bridge.yaml")),
-        env={"DOCS_JWT": DOCS_SECRET, "PATH": "/usr/bin:/bin"},
+        env={"SOME_JWT": DOCS_SECRET, "PATH": "/usr/bin:/bin"},
         cwd=Path(__file__).parents[2],
     )
     try:
         async with aiohttp.ClientSession() as http:
-            browser, docs = (f"http://127.0.0.1:{port}" for port in ports[:2])
+            browser, docs = (f"http://127.0.0.1:{port}" for port in (ports["browser"], ports["docs"]))
             await listening(http, f"{browser}/small")
             async with http.get(f"{browser}/small") as answer:
                 assert answer.status == 200

@@ -201,3 +201,22 @@ def with_site(**changes: Any) -> Callable[[Config], Config]:
     return lambda config: dataclasses.replace(
         config, sites=(dataclasses.replace(config.sites[0], **changes), *config.sites[1:])
     )
+
+
+def yaml_of(ports: dict[str, int], humhub: str, docs: str, more: str = "") -> str:
+    """Write a bridge.yaml for a bridge of its own process; both sides have the secret in ``$SOME_JWT``."""
+    legs = "\n".join(
+        f'  {name}: {{listen: "127.0.0.1:{ports[name]}", url: "http://127.0.0.1:{ports[name]}"}}'
+        for name in ("browser", "docs", "humhub")
+    )
+    ring = 'jwt: {secrets: ["${SOME_JWT}"]}'
+    return f"""
+secret: "file:./secret"
+legs:
+{legs}
+  admin: {{listen: "127.0.0.1:{ports["admin"]}"}}
+sites: [{{name: social, upstream: "{humhub}", {ring}}}]
+docs: {{nodes: [{{name: docs-1, upstream: "{docs}"}}], {ring}}}
+saves: {{directory: ./saves}}
+{more}
+"""

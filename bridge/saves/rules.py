@@ -1,0 +1,329 @@
+"""The rules that keep every edit, as pure functions over what is known about one document key.
+
+Theory of operation. Each function takes a :class:`Record` and gives the next step or the next record; whoever calls it
+does the I/O. They are what the model in ``tests/model`` explores, so they hold in every interleaving that it can reach.
+
+Why they are so (observed on the real server): once a save is acknowledged, Docs shows viewers of its key the content
+from before the edit and locks editors out for five minutes; a refused save it keeps as *forgotten*, and whoever opens
+the key again gets it, with the edit. HumHub clears the key at a 2 and keeps it at a 6. Hence:
+
+- Docs hears 0 only for what HumHub has confirmed. An undelivered edit exists twice: here and at Docs.
+- Inside the callback a 2 is delivered as a 2. Whatever is delivered later is a forced save (6): the content arrives,
+  and the key stays valid for whoever opened it meanwhile.
+- Only the newest entry of a key is sent or served; the others are superseded, and their bodies kept for a while.
+- One attempt a key at a time. It is numbered durably before it is sent, and its result counts only under that number.
+- An attempt whose end isn't known is settled: a 6 is sent again; for a 2 whose body HumHub pulled whole, HumHub is
+  asked whether it still knows the key. It doesn't: then it has stored that body.
+- Before a session begins, its key is settled; otherwise the session could start from content that is about to change.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, replace
+from typing import Final
+
+from bridge.protocol.messages import Status
+from bridge.store.records import Entry, Flight, Record, State
+
+__all__ = [
+    "Answer",
+    "End",
+    "Forgotten",
+    "Hold",
+    "Send",
+    "Settle",
+    "adopt",
+    "after",
+    "after_probe",
+    "begin",
+    "clears",
+    "enter",
+    "for_callback",
+    "for_courier",
+    "for_forgotten",
+    "for_session",
+    "is_adrift",
+    "joined",
+    "place_of_forgotten",
+    "pulled",
+    "served",
+    "status_for",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Make an attempt with this status, not before ``earliest``."""
+
+    entry: Entry
+    status: int
+    earliest: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """An attempt's end isn't known, and whoever made it is gone or has given up: find out."""
+
+    flight: Flight
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """An attempt is under way: look again when it has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Tell Docs: 0 for what HumHub has, 1 for the rest."""
+
+    error: int
+    why: str = ""
+
+
+class End(enum.StrEnum):
+    """How an attempt ended."""
+
+    CONFIRMED = "confirmed"
+    GONE = "gone"
+    REFUSED = "refused"
+    FAILED = "failed"
+    UNREAD = "unread"
+    UNSENT = "unsent"
+
+
+class Forgotten(enum.Enum):
+    """What to do with a forgotten file at Docs."""
+
+    DELETE = enum.auto()
+    LEAVE = enum.auto()
+    TAKE = enum.auto()
+
+
+# After these HumHub no longer knows the key.
+_CLEARING: Final = frozenset((Status.SAVE, Status.SAVE_FAILED))
+
+
+def clears(status: int) -> bool:
+    """Say whether HumHub clears the document's key when it has stored a save of this status."""
+    return status in _CLEARING
+
+
+def status_for(status: int) -> int:
+    """Give the status under which a save is delivered inside its callback: HumHub answers 500 to a 7."""
+    return Status.FORCED_SAVE if status == Status.FORCED_SAVE_FAILED else status
+
+
+# --- what comes in --------------------------------------------------------------------------------------------------
+
+
+def enter(record: Record, entry: Entry, *, ticket: int | None) -> tuple[Record, Entry]:
+    """Take a durable body into the order, and give the entry that stands for it.
+
+    A repeat is the entry that is there already: of the same path, or of the same bytes as the newest. (The same bytes
+    as an older one are somebody's undoing of what came between, and no repeat.)
+    """
+    newest = record.newest
+    same = next((known for known in record.entries if known.source == entry.source), None)
+    if same is None and newest is not None and newest.sha256 == entry.sha256:
+        same = newest
+    if same is None:
+        record = _superseded(record.with_entry(entry), now=entry.kept)
+        same = record.entry(entry.id)
+    assert same is not None  # noqa: S101 - it was put there, or found there
+    return joined(record, ticket, same), same
+
+
+def joined(record: Record, ticket: int | None, entry: Entry) -> Record:
+    """Note that the open callback ``ticket`` is one of ``entry``."""
+    callbacks = tuple(
+        replace(callback, entry=entry.id) if callback.ticket == ticket else callback for callback in record.callbacks
+    )
+    return replace(record, callbacks=callbacks)
+
+
+def _superseded(record: Record, *, now: float) -> Record:
+    """Mark what a newer entry stands for: older ones that wait, unless one is in flight, and dead ones once it has."""
+    newest = record.newest
+    for entry in record.entries[:-1]:
+        in_flight = record.flight is not None and record.flight.entry == entry.id
+        waits = entry.state is State.WAITING and not in_flight
+        was_lost = entry.state is State.DEAD and newest is not None and newest.state is State.DELIVERED
+        if waits or was_lost:
+            record = record.with_entry(replace(entry, state=State.SUPERSEDED, ended=now, why="a newer save came"))
+    return record
+
+
+def is_adrift(record: Record) -> bool:
+    """Say whether an attempt is in flight that nobody makes any more, so that it has to be settled."""
+    return record.flight is not None and (record.flight.over or not record.alive)
+
+
+# --- what to do next ------------------------------------------------------------------------------------------------
+
+
+def for_callback(record: Record, identity: str, status: int) -> Send | Settle | Hold | Answer:
+    """Give the next step of an open callback of ``status``, whose entry is durable."""
+    entry = record.entry(identity)
+    if entry is None:
+        return Answer(1, "the save is no longer known")
+    if record.flight is not None:
+        return Settle(record.flight) if is_adrift(record) else Hold()
+    return _for_landed(record, entry, status)
+
+
+def _for_landed(record: Record, entry: Entry, status: int) -> Send | Answer:
+    newest = record.newest == entry
+    match entry.state:
+        case State.DELIVERED if entry.delivered_as is None or clears(entry.delivered_as) or not clears(status):
+            return Answer(0)
+        case State.DELIVERED if newest:
+            # Stored as a forced save before: HumHub still has to hear that the session is over.
+            return Send(entry, status, record.cooling)
+        case State.WAITING if newest:
+            return Send(entry, status_for(status), record.cooling)
+        case State.DEAD:
+            return Answer(1, entry.why)
+    return Answer(1, "a newer save of this document came")
+
+
+def for_courier(record: Record) -> Send | Settle | None:
+    """Give what is to be done for a key when no callback does it; None for nothing now. The courier never sends a 2."""
+    if record.flight is not None:
+        return Settle(record.flight) if is_adrift(record) else None
+    newest = record.newest
+    if newest is None or newest.state is not State.WAITING or record.target is None:
+        return None
+    if any(callback.entry == newest.id for callback in record.callbacks):
+        return None
+    return Send(newest, Status.FORCED_SAVE, record.cooling)
+
+
+def for_session(record: Record) -> Settle | Hold | Forgotten | None:
+    """Give what has to be done before a session on the key may begin; None for nothing.
+
+    ``Forgotten.DELETE``: HumHub has the newest content and has cleared the key; if Docs did not read our answer, it has
+    a forgotten copy, from which a session would begin that can never be saved.
+    """
+    if record.flight is not None:
+        if is_adrift(record):
+            return Settle(record.flight)
+        if clears(record.flight.status):
+            return Hold()
+    newest = record.newest
+    if newest is not None and newest.state is State.DELIVERED and clears(newest.delivered_as or 0):
+        return Forgotten.DELETE
+    return None
+
+
+def served(record: Record) -> Entry | None:
+    """Give the entry whose body a download of the key gets instead of HumHub's: the newest, while it waits."""
+    newest = record.newest
+    return newest if newest is not None and newest.state is State.WAITING and newest.held else None
+
+
+def for_forgotten(record: Record, sha256: str, *, open_session: bool) -> Forgotten:
+    """Say what to do with a forgotten file of the key, by its hash.
+
+    While somebody edits, or a callback is open, it is left: a session that began from it ends with a save.
+    """
+    if open_session or record.callbacks or record.flight is not None:
+        return Forgotten.LEAVE
+    newest = record.newest
+    if not any(entry.sha256 == sha256 for entry in record.entries):
+        return Forgotten.TAKE
+    return Forgotten.DELETE if newest is not None and newest.state is State.DELIVERED else Forgotten.LEAVE
+
+
+def place_of_forgotten(record: Record, ticket: int) -> float:
+    """Give the ``iat`` of a forgotten file that was listed at ``ticket``: after all that came before the list.
+
+    Docs' clock isn't asked for here, and ours may differ from it.
+    """
+    return max((entry.iat for entry in record.entries if entry.arrival < ticket), default=0.0)
+
+
+# --- attempts -------------------------------------------------------------------------------------------------------
+
+
+def begin(record: Record, send: Send, *, owner: str, until: float) -> tuple[Record, Flight]:
+    """Number an attempt. Only a record without one may begin another."""
+    flight = Flight(number=record.number + 1, entry=send.entry.id, status=send.status, owner=owner, until=until)
+    return replace(record, number=flight.number, flight=flight, alive=True), flight
+
+
+def pulled(record: Record, number: int) -> tuple[Record, bool]:
+    """Note that the body's last byte is about to leave; False if the attempt is over, and it mustn't."""
+    flight = record.flight
+    if flight is None or flight.number != number or flight.over:
+        return record, False
+    return replace(record, flight=replace(flight, pulled=True)), True
+
+
+def adopt(record: Record, flight: Flight, *, owner: str, until: float, now: float, storing: float) -> Record:
+    """Take over an attempt whose maker is gone. It gets a new number: under the old one nothing counts any more."""
+    if record.flight != flight:
+        return record
+    number = record.number + 1
+    mine = replace(flight, number=number, owner=owner, until=until)
+    record = replace(record, number=number, flight=mine, alive=True)
+    return record if flight.over else after(record, number, End.UNREAD, now=now, storing=storing, why="interrupted")
+
+
+def after(record: Record, number: int, end: End, *, now: float, storing: float, why: str = "") -> Record:
+    """Give the record after an attempt's end; unchanged if that attempt is no longer the one in flight.
+
+    Args:
+        record: what is known.
+        number: the attempt's.
+        end: how it ended.
+        now: seconds since the epoch.
+        storing: seconds for which HumHub may go on storing after it stopped being waited for.
+        why: what is told of it.
+    """
+    flight = record.flight
+    entry = record.entry(flight.entry) if flight is not None else None
+    if flight is None or flight.number != number or entry is None:
+        return record
+    entry = replace(entry, tries=entry.tries + 1, why=why)
+    landed = replace(record, flight=None)
+    match end:
+        case End.CONFIRMED:
+            entry = _delivered(entry, flight.status, now=now)
+        case End.GONE:
+            entry = _gone(entry, flight.status, now=now, why=why)
+        case End.REFUSED | End.UNSENT:
+            pass
+        case End.FAILED | End.UNREAD if flight.pulled:
+            if end is End.UNREAD:
+                landed = replace(landed, cooling=now + storing)
+            # What HumHub holds now is unsure, even if it had confirmed this body before.
+            entry = replace(entry, state=State.WAITING, ended=None)
+            if clears(flight.status):
+                landed = replace(landed, flight=replace(flight, over=True))
+                entry = replace(entry, stored=True)
+    return _superseded(landed.with_entry(entry), now=now)
+
+
+def _delivered(entry: Entry, status: int, *, now: float) -> Entry:
+    return replace(entry, state=State.DELIVERED, delivered_as=status, inferred=False, stored=False, ended=now, why="")
+
+
+def _gone(entry: Entry, status: int, *, now: float, why: str) -> Entry:
+    """HumHub doesn't know the key: it has stored this body before, or the file was replaced."""
+    if entry.state is State.DELIVERED:
+        return replace(entry, delivered_as=status)
+    if entry.stored:
+        return replace(_delivered(entry, Status.SAVE, now=now), inferred=True, why="HumHub stored it without an answer")
+    return replace(entry, state=State.DEAD, ended=now, why=why)
+
+
+def after_probe(record: Record, number: int, *, knows_key: bool, now: float) -> Record:
+    """Give the record after HumHub was asked whether it still knows the key of an attempt that is over."""
+    flight = record.flight
+    entry = record.entry(flight.entry) if flight is not None else None
+    if flight is None or flight.number != number or not flight.over or entry is None:
+        return record
+    if not knows_key:
+        entry = _gone(entry, flight.status, now=now, why="HumHub no longer knows this key (404)")
+    return _superseded(replace(record, flight=None).with_entry(entry), now=now)

@@ -1,0 +1,88 @@
+"""The tables of the SQLite index, version by version.
+
+A database says in ``user_version`` which version it has. A newer bridge brings an older one up to date when it opens
+it, in one transaction; an older bridge refuses a newer one, since it can't know what it would leave out.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from bridge.protocol.errors import StorageError
+
+__all__ = ["VERSIONS", "bring_up_to_date"]
+
+_SAVES: Final = """
+CREATE TABLE keys (
+    site TEXT NOT NULL,
+    key TEXT NOT NULL,
+    target TEXT,
+    node TEXT,
+    seen REAL NOT NULL,
+    number INTEGER NOT NULL DEFAULT 0,
+    cooling REAL NOT NULL DEFAULT 0,
+    flight TEXT,
+    PRIMARY KEY (site, key)
+) WITHOUT ROWID;
+CREATE INDEX keys_by_key ON keys (key);
+CREATE INDEX keys_in_flight ON keys (site, key) WHERE flight IS NOT NULL;
+
+CREATE TABLE entries (
+    id TEXT PRIMARY KEY,
+    site TEXT NOT NULL,
+    key TEXT NOT NULL,
+    status INTEGER NOT NULL,
+    source TEXT NOT NULL,
+    iat REAL NOT NULL,
+    arrival INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    kept REAL NOT NULL,
+    filetype TEXT,
+    forgotten INTEGER NOT NULL,
+    fields TEXT NOT NULL,
+    state TEXT NOT NULL,
+    delivered_as INTEGER,
+    inferred INTEGER NOT NULL,
+    stored INTEGER NOT NULL,
+    held INTEGER NOT NULL,
+    why TEXT NOT NULL,
+    tries INTEGER NOT NULL,
+    due REAL NOT NULL,
+    ended REAL
+) WITHOUT ROWID;
+CREATE INDEX entries_by_key ON entries (site, key, arrival);
+CREATE INDEX entries_by_state ON entries (state, due);
+CREATE INDEX entries_that_ended ON entries (ended) WHERE held;
+
+CREATE TABLE callbacks (
+    ticket INTEGER PRIMARY KEY AUTOINCREMENT,
+    site TEXT NOT NULL,
+    key TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    entry TEXT
+);
+CREATE INDEX callbacks_by_key ON callbacks (site, key);
+"""
+
+VERSIONS: Final[Sequence[str]] = (_SAVES,)
+"""What each version adds to the one before; never changed once it was released, only added to."""
+
+
+def bring_up_to_date(connection: sqlite3.Connection, path: Path, versions: Sequence[str] = VERSIONS) -> None:
+    """Give a database the tables of the newest version.
+
+    Raises:
+        StorageError: it was written by a newer bridge.
+    """
+    (found,) = connection.execute("PRAGMA user_version").fetchone()
+    if found > len(versions):
+        raise StorageError(
+            f"The database is of a newer bridge: it has version {found}, this bridge knows {len(versions)}.",
+            remedy=f"Run the newer bridge again: it delivers what waits in {path} (store.url). Nothing was changed.",
+        )
+    for number, script in enumerate(versions[found:], start=found + 1):
+        connection.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version = {number}; COMMIT;")

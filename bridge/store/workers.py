@@ -1,0 +1,56 @@
+"""Who still runs: each worker holds a lock on a file of its own, which the kernel lets go of when it dies.
+
+No clock is asked, so a killed worker is known as dead at once, and one on a machine whose clock jumps isn't.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+from pathlib import Path
+
+__all__ = ["Workers"]
+
+
+class Workers:
+    """The directory of the workers' locks; holds the one of this worker until :meth:`leave`."""
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._directory = directory
+        self.name = f"{os.getpid()}-{secrets.token_hex(4)}"
+        self._file = os.open(directory / self.name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def is_alive(self, name: str) -> bool:
+        """Say whether the worker ``name`` still runs; a dead one's file is removed."""
+        if name == self.name:
+            return True
+        path = self._directory / Path(name).name
+        try:
+            file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        else:
+            with contextlib.suppress(OSError):
+                path.unlink()
+            return False
+        finally:
+            os.close(file)
+
+    def others(self) -> list[str]:
+        """Name the other workers that run."""
+        names = [path.name for path in self._directory.iterdir()]
+        return [name for name in names if name != self.name and self.is_alive(name)]
+
+    def leave(self) -> None:
+        """Let go of the lock."""
+        with contextlib.suppress(OSError):
+            (self._directory / self.name).unlink()
+        os.close(self._file)

@@ -127,6 +127,10 @@ class House:
     async def stop_humhub(self) -> None:
         await self.humhub.stop()
 
+    async def kill_humhub(self) -> None:
+        """Kill HumHub in the middle of everything."""
+        await self.humhub.kill()
+
     async def start_docs(self) -> None:
         """Start Docs; after a stop it is a new process that finds its files again."""
         await self.docs.start(self.addresses.docs.host, self.addresses.docs.port)
@@ -134,6 +138,13 @@ class House:
     async def stop_docs(self) -> None:
         await self.docs.stop()
         self.docs = SmallDocs(self.docs.settings, self.directory / "docs")
+
+    async def kill_docs(self) -> None:
+        """Kill Docs in the middle of everything; unlike after a stop, the next start goes on with its sessions."""
+        killed = self.docs
+        await killed.kill()
+        self.docs = SmallDocs(self.docs.settings, self.directory / "docs")
+        self.docs.inherit(killed)
 
     async def close(self) -> None:
         """End everything, people first."""

@@ -49,6 +49,8 @@ class Callback:
     status: int
     attempts: list[Attempt] = field(default_factory=list)
     acknowledged: bool | None = None
+    sent: float = field(default_factory=time.monotonic)
+    settled: float | None = None
 
 
 @dataclass(slots=True)
@@ -72,7 +74,7 @@ class Caller:
                 break
             await asyncio.sleep(delay)
             fields = build()
-        callback.acknowledged = _acknowledged(callback.attempts[-1])
+        callback.acknowledged, callback.settled = _acknowledged(callback.attempts[-1]), time.monotonic()
         return callback.acknowledged
 
     async def _attempt(self, url: str, fields: Fields) -> Attempt:

@@ -296,6 +296,21 @@ class Editors:
             if (users is None or participant.user in users) and participant.sid is not None:
                 await self._drop(participant.sid, 4000, "dropped")
 
+    def resume(self) -> None:
+        """Go on with the sessions that a killed server left: nobody is connected, and pending saves are due."""
+        for session in list(self.sessions.values()):
+            session.loading, session.order, session.saver = asyncio.Lock(), asyncio.Lock(), None
+            for participant in list(session.participants.values()):
+                participant.sid, participant.current = None, False
+                participant.losses += 1
+                self.tasks.start(self._leave_unless_back(Place(session, participant), participant.losses))
+            if session.state is State.SAVING:
+                session.saver = self.tasks.start(self.saver.bring(session))
+            elif not session.editors and (session.changed or session.from_forgotten) and session.state is State.OPEN:
+                session.saver = self.tasks.start(self.saver.at_the_end(session))
+            elif not session.participants and session.state is not State.USED_UP:
+                del self.sessions[session.key]
+
     # -- telling
 
     async def _tell_state(self, session: Session) -> None:

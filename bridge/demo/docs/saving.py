@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from bridge.demo.docs import callbacks, changes, ooxml, shelf
-from bridge.demo.docs.session import Session, State
+from bridge.demo.docs.session import Session, State, Version
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,15 +23,6 @@ class AssembleError(Exception):
     """The file couldn't be put together."""
 
 
-@dataclass(frozen=True, slots=True)
-class Assembled:
-    """A version on the shelf: its folder, its bytes, and how many changes it holds."""
-
-    folder: str
-    data: bytes
-    changes: int
-
-
 @dataclass(slots=True)
 class Saver:
     """Sends the callbacks of all sessions."""
@@ -42,6 +33,8 @@ class Saver:
     faults: Faults
     forget_session: Callable[[Session], None]
     failures: list[str] = field(default_factory=list)
+    versions: list[Version] = field(default_factory=list)
+    """Everything that was put together, in that order."""
 
     async def status(self, session: Session, url: str | None, fields: Fields) -> bool:
         """Tell the storage who is here (1, 4); True where it agrees or there is no callback."""
@@ -54,27 +47,30 @@ class Saver:
         """Save once the last one has been away for the delay."""
         await asyncio.sleep(self.settings.save_delay)
         session.state = State.SAVING
-        target = session.last_callback or session.callback
         try:
-            assembled = self._assemble(session)
+            session.version = self._assemble(session)
         except AssembleError as error:
             self.failures.append(str(error))
-            assembled = None
-        if target is not None and await self.caller.send(target, lambda: self._final(session, assembled)):
+        await self.bring(session)
+
+    async def bring(self, session: Session) -> None:
+        """Bring what a session ended with to the storage; once more where a killed server had begun to."""
+        target, version = session.last_callback or session.callback, session.version
+        if target is not None and await self.caller.send(target, lambda: self._final(session, version)):
             self._acknowledged(session)
         else:
-            self._refused(session, assembled)
+            self._refused(session, version)
 
     def _acknowledged(self, session: Session) -> None:
         self.shelf.remember(session.key)
         session.state, session.used_up_at = State.USED_UP, time.monotonic()
 
-    def _refused(self, session: Session, assembled: Assembled | None) -> None:
+    def _refused(self, session: Session, assembled: Version | None) -> None:
         if assembled is not None:
             self.shelf.forget(session.key, session.filetype, assembled.data)
         self.forget_session(session)
 
-    def _final(self, session: Session, assembled: Assembled | None) -> Fields:
+    def _final(self, session: Session, assembled: Version | None) -> Fields:
         status = callbacks.SAVED if assembled is not None else callbacks.SAVE_ERROR
         leaver = session.leave_action or {}
         not_modified: bool | None = not session.modified_since_forced
@@ -91,7 +87,7 @@ class Saver:
             **({"filetype": session.filetype} if assembled is not None else {}),
         }
 
-    def _file_fields(self, session: Session, assembled: Assembled | None) -> Fields:
+    def _file_fields(self, session: Session, assembled: Version | None) -> Fields:
         if assembled is None:
             return {}
         fields = {"url": self._link(session, f"{assembled.folder}/output.{session.filetype}")}
@@ -131,7 +127,7 @@ class Saver:
             session.forced = assembled.changes
         return taken
 
-    def _assemble(self, session: Session) -> Assembled:
+    def _assemble(self, session: Session) -> Version:
         if self.faults.take("assemble") is not None or session.opened is None or session.blocks is None:
             raise AssembleError(session.key)
         blocks = session.blocks
@@ -145,4 +141,5 @@ class Saver:
         folder = self.shelf.new_version(session.key)
         self.shelf.put(f"{folder}/output.{session.filetype}", data)
         self.shelf.put(f"{folder}/changes.zip", shelf.changes_zip(changes.write(one) for one in blocks.history))
-        return Assembled(folder, data, len(blocks.history))
+        self.versions.append(Version(session.key, folder, data, len(blocks.history), time.monotonic()))
+        return self.versions[-1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from aiohttp.typedefs import Handler
 
-    from bridge.demo.docs.session import Session
+    from bridge.demo.docs.session import Session, Version
     from bridge.demo.docs.settings import DocsSettings
 
 _SOME_VERSION = r"/{version:\d+\.\d+\.\d+-[0-9A-Za-z]+}/"
@@ -53,7 +53,7 @@ class SmallDocs:
         self._caller = Caller(settings, self._outgoing)
         self._shelf = Shelf(directory, Linker(f"link {settings.secret}"))
         self._wire = Wire(settings)
-        saver = Saver(settings, self._shelf, self._caller, self.faults, self._forget_session)
+        self._saver = saver = Saver(settings, self._shelf, self._caller, self.faults, self._forget_session)
         opener = Opener(self._shelf, self._downloader)
         self._editors = Editors(settings, self._wire, self.sessions, opener, saver, self._tasks)
         self._editors.listen()
@@ -63,10 +63,15 @@ class SmallDocs:
         self._runner: web.AppRunner | None = None
         self._server: asyncio.Server | None = None
         self._address = ("127.0.0.1", 0)
+        self._running: set[asyncio.Task[Any]] = set()
 
     @property
     def forgotten(self) -> dict[str, Path]:
         return self._shelf.forgotten()
+
+    @property
+    def versions(self) -> list[Version]:
+        return self._saver.versions
 
     @property
     def callbacks(self) -> list[Callback]:
@@ -87,6 +92,7 @@ class SmallDocs:
         await self._runner.setup()
         self._server = await asyncio.get_running_loop().create_server(self._accept, host, port, reuse_address=True)
         self._address = self._server.sockets[0].getsockname()[:2]
+        self._editors.resume()
 
     async def stop(self) -> None:
         if self._server is not None:
@@ -101,6 +107,26 @@ class SmallDocs:
         finally:
             await self._outgoing.close()
 
+    async def kill(self) -> None:
+        """End in the middle of everything; a new one that `inherits` goes on with what disk and database keep."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        if self._runner is not None and self._runner.server is not None:
+            for connection in self._runner.server.connections:
+                if connection.transport is not None:
+                    connection.transport.abort()
+        running = list(self._running)
+        for task in running:
+            task.cancel()
+        await self._tasks.stop()
+        await asyncio.gather(*running, return_exceptions=True)
+        await self.stop()
+
+    def inherit(self, killed: SmallDocs) -> None:
+        """Take over the database of a killed server, before the start: who was in which document, and all changes."""
+        self.sessions.update(killed.sessions)
+
     def _accept(self) -> asyncio.Protocol:
         return _Gate(self.settings.clients, self._runner)
 
@@ -109,9 +135,20 @@ class SmallDocs:
             del self.sessions[session.key]
 
     def _app(self) -> web.Application:
-        app = web.Application(middlewares=[_front], client_max_size=2 * MAX_PAYLOAD)
+        app = web.Application(middlewares=[self._known, _front], client_max_size=2 * MAX_PAYLOAD)
         app.add_routes(self._routes())
         return app
+
+    @web.middleware
+    async def _known(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Know what is to be dropped when the server is killed."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  # a handler always runs in one
+        self._running.add(task)
+        try:
+            return await handler(request)
+        finally:
+            self._running.discard(task)
 
     def _routes(self) -> list[web.RouteDef]:
         """Every route; the first that fits counts."""

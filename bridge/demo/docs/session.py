@@ -53,6 +53,17 @@ class Participant:
     """How often its connection broke."""
 
 
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version on the shelf: its folder, its bytes, how many changes it holds and when it was put together."""
+
+    key: str
+    folder: str
+    data: bytes
+    changes: int
+    at: float
+
+
 @dataclass(slots=True)
 class Session:
     """The document behind one key."""
@@ -84,6 +95,8 @@ class Session:
     order: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while a change is accepted and told: everybody hears the changes in their order."""
     saver: asyncio.Task[None] | None = None
+    version: Version | None = None
+    """What its last save brings, while it is being brought."""
 
     @property
     def editors(self) -> list[Participant]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from typing import Literal
 
 ROUTES = {
     "download": "onlyoffice/backend/download",
@@ -46,6 +47,11 @@ class Fault:
     """Track only: the body is stored, the key is kept, then `500` is answered or the answer is `cut`."""
     after_fetch: bool = False
     """Track only: the URL is fetched whole, then 500 without storing."""
+    slow: float = 0
+    """Track only: what was fetched is stored so many seconds later, whether somebody still waits or not."""
+    dies: Literal["writing", "stored", "cleared"] | None = None
+    """Track only: the whole server is killed, with half of the body stored, with the body stored and the key kept, or
+    with the key cleared and no answer sent. It is to be tidied up (`kill`) and started again."""
 
 
 @dataclass(slots=True)

@@ -68,6 +68,12 @@ class Body:
     def discard(self) -> None:
         self.path.unlink(missing_ok=True)
 
+    def halved(self) -> Body:
+        """Keep the first half only."""
+        content = self.path.read_bytes()[: self.size // 2]
+        self.path.write_bytes(content)
+        return Body(self.path, len(content), hashlib.sha1(content, usedforsecurity=False).hexdigest())
+
 
 class FileStore:
     """All files, by guid, in the order of their making."""

@@ -62,6 +62,9 @@ class SmallHumHub:
         self._runner: web.AppRunner | None = None
         self._server: asyncio.Server | None = None
         self._address = ("127.0.0.1", 0)
+        self._running: set[asyncio.Task[Any]] = set()
+        self.died = asyncio.Event()
+        """Set when a fault killed the server."""
 
     # State, as tests and the demo set it
 
@@ -110,7 +113,7 @@ class SmallHumHub:
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
         """Listen; port 0 takes a free one."""
         app = web.Application(client_max_size=0)
-        app.router.add_route("*", "/{path:.*}", self._serve)
+        app.router.add_route("*", "/{path:.*}", self._handle)
         self._runner = web.AppRunner(
             app, access_log=None, handle_signals=False, auto_decompress=False, shutdown_timeout=1
         )
@@ -130,10 +133,43 @@ class SmallHumHub:
             await self._runner.cleanup()
             self._runner = None
 
+    def die(self) -> None:
+        """Be dead to the world at once: nobody is answered any more."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        if self._runner is not None and self._runner.server is not None:
+            for connection in self._runner.server.connections:
+                if connection.transport is not None:
+                    connection.transport.abort()
+        self.died.set()
+
+    async def kill(self) -> None:
+        """End in the middle of everything; files, keys and users stay, as on disk, and `start` begins again."""
+        self.die()
+        running = list(self._running)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        await self.stop()
+        self.died.clear()
+        for file in self.files.values():
+            file.key_locked = False
+
     def _admits(self, address: str) -> bool:
         return within(address, self.settings.clients)
 
     # A request's way
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        """Serve, and know what is to be dropped when the server is killed."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  # a handler always runs in one
+        self._running.add(task)
+        try:
+            return await self._serve(request)
+        finally:
+            self._running.discard(task)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         links = self.links()

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from bridge.demo.humhub import tokens
@@ -36,6 +37,12 @@ class TrackCall:
     message: str | None = None
     stored: str | None = None
     size: int = 0
+    begun: float = field(default_factory=time.monotonic)
+    stored_at: float | None = None
+    version: Path | None = None
+    """What was stored, as it lies on disk."""
+    halved: bool = False
+    """Whether the server died over it and only half of it is there."""
 
 
 class SaveError(Exception):
@@ -95,14 +102,21 @@ async def _save(call: Call, note: TrackCall, data: dict[str, Any]) -> None:
     if fault.after_fetch or not body.size:
         body.discard()
         raise SaveError("Disk full" if fault.after_fetch else f"Could not save onlyoffice document: {data['url']}")
+    if fault.slow:
+        await asyncio.sleep(fault.slow)
     file.key_locked = data["status"] == 6
-    _store(call, note, body)
+    note.halved = fault.dies == "writing"
+    _store(call, note, body.halved() if note.halved else body)
+    if fault.dies in {"writing", "stored"}:
+        await _die(call)
     if fault.after_store is not None:
         file.key_locked = False
         await _break(call, fault.after_store)
     if data["status"] != 6:
         file.key = None
     file.key_locked = False
+    if fault.dies == "cleared":
+        await _die(call)
     author = call.hub.user_by_guid(note.users[0]) if note.users else None
     if author is not None:
         file.author = author.username
@@ -110,7 +124,7 @@ async def _save(call: Call, note: TrackCall, data: dict[str, Any]) -> None:
 
 def _store(call: Call, note: TrackCall, body: Body) -> None:
     call.hub.store.replace(call.the_file(), body)
-    note.stored, note.size = body.sha1, body.size
+    note.stored, note.size, note.version, note.stored_at = body.sha1, body.size, call.the_file().path, time.monotonic()
 
 
 async def _break(call: Call, how: str) -> None:
@@ -119,6 +133,13 @@ async def _break(call: Call, how: str) -> None:
         call.request.transport.abort()
         await asyncio.sleep(0)
     raise InternalError("failed after the content was stored")
+
+
+async def _die(call: Call) -> None:
+    """Take the whole server down at this moment."""
+    call.the_file().key_locked = False
+    call.hub.die()
+    await asyncio.Event().wait()
 
 
 async def _source(call: Call, data: dict[str, Any]) -> str:

@@ -15,6 +15,9 @@ Both attributes hold JSON as PHP writes it for a single-quoted attribute: ``/`` 
 The page is handled as Latin-1 text, which maps each byte to one character and back: whatever its encoding is, bytes
 outside the places that change can't be harmed. Places are found by the standard library's HTML parser, which knows
 comments, scripts and quoting; a ``data-config`` inside a script or comment is none.
+
+Where there is something to tell whoever opens the document, one element with that line is added, as the first inside
+the element that has the configuration.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 from bridge.protocol.errors import BadAnswerError
+from bridge.protocol.notice import element
 from bridge.protocol.urls import api_script
 
 __all__ = ["Edits", "encode", "rewrite"]
@@ -57,6 +61,8 @@ class Edits:
     config: Callable[[Json], Json]
     api: Callable[[Json], Json]
     script: Callable[[str], str]
+    notice: Callable[[str, str], str | None] | None = None
+    """Gives a line to show for the edited configuration's document key and its language, "" where it names none."""
 
 
 def encode(value: Json) -> bytes:
@@ -76,14 +82,18 @@ def rewrite(page: bytes, edits: Edits) -> bytes | None:
     finder = _Finder(text)
     finder.feed(text)
     finder.close()
-    if "data-config" not in {place.name for place in finder.places}:
+    configs = [place for place in finder.places if place.name == "data-config"]
+    if not configs:
         return None
-    if sum(place.name == "data-config" for place in finder.places) > 1:
+    if len(configs) > 1:
         raise BadAnswerError("HumHub's page holds two editor configurations.")
+    config = edits.config(_json(configs[0]))
+    changes = [(place.start, place.end, _edited(place, edits, config)) for place in finder.places]
+    changes.append((configs[0].inside, configs[0].inside, _notice(config, edits)))
     parts, done = [], 0
-    for place in sorted(finder.places, key=lambda place: place.start):
-        parts += [text[done : place.start], _edited(place, edits)]
-        done = place.end
+    for start, end, new in sorted(changes):
+        parts += [text[done:start], new]
+        done = end
     return "".join([*parts, text[done:]]).encode("latin-1")
 
 
@@ -92,14 +102,28 @@ class _Place:
     name: str
     start: int
     end: int
+    inside: int
+    """Where the content of its element begins."""
     value: str
 
 
-def _edited(place: _Place, edits: Edits) -> str:
+def _edited(place: _Place, edits: Edits, config: Json) -> str:
     if place.name == "src":
         return edits.script(place.value)
-    value = _json(place)
-    return encode(edits.config(value) if place.name == "data-config" else edits.api(value)).decode("latin-1")
+    value = config if place.name == "data-config" else edits.api(_json(place))
+    return encode(value).decode("latin-1")
+
+
+def _notice(config: Json, edits: Edits) -> str:
+    key, lang = _text_in(config, "document", "key"), _text_in(config, "editorConfig", "lang")
+    line = edits.notice(key, lang) if edits.notice is not None and key else None
+    return element(line) if line else ""
+
+
+def _text_in(config: Json, part: str, name: str) -> str:
+    inner = config.get(part)
+    value = inner.get(name) if isinstance(inner, dict) else None
+    return value if isinstance(value, str) else ""
 
 
 def _json(place: _Place) -> Json:
@@ -137,9 +161,10 @@ class _Finder(HTMLParser):
         if not wanted & names:
             return
         line, column = self.getpos()
-        start = self._lines[line - 1] + column
-        for match in _ATTRIBUTE.finditer(self.get_starttag_text() or ""):
+        start, tag_text = self._lines[line - 1] + column, self.get_starttag_text() or ""
+        for match in _ATTRIBUTE.finditer(tag_text):
             name, value = match["name"].lower(), match["value"]
             if name not in wanted or (name == "src" and api_script(unescape(value)) is None):
                 continue
-            self.places.append(_Place(name, start + match.start("value"), start + match.end("value"), value))
+            here, end = start + match.start("value"), start + match.end("value")
+            self.places.append(_Place(name, here, end, start + len(tag_text), value))

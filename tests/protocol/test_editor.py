@@ -6,6 +6,8 @@ import gzip
 import json
 import os
 import re
+from dataclasses import replace
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,21 @@ import pytest
 
 from bridge.protocol.editor import Edits, encode, rewrite
 from bridge.protocol.errors import BadAnswerError
+from bridge.protocol.notice import element, waiting_notice
 
 PAGES: list[dict[str, str]] = json.loads((Path(__file__).parents[1] / "data/editor/pages.json").read_text())
 RECORDINGS = Path(os.environ.get("BRIDGE_RECORDINGS", "")) / "humhub"
 NOTHING = Edits(config=lambda value: value, api=lambda value: value, script=lambda source: source)
+
+
+LINE = 'Your <b>edit</b> & "Größe" - it\'s 中文 \N{GRINNING FACE} waiting'
+
+
+def whole_page(recorded: dict[str, str]) -> bytes:
+    """Read a page as it was recorded."""
+    body = json.loads((RECORDINGS / f"{recorded['name']}.json").read_text())["response"]["body"]
+    page = body.encode() if isinstance(body, str) else (RECORDINGS / body["file"]).read_bytes()
+    return gzip.decompress(page) if page.startswith(b"\x1f\x8b") else page
 
 
 def page_of(recorded: dict[str, str], *, around: str = "") -> bytes:
@@ -54,10 +67,7 @@ def test_only_the_three_places_change(recorded: dict[str, str]) -> None:
 @pytest.mark.skipif(not RECORDINGS.is_dir(), reason="BRIDGE_RECORDINGS names no directory with the full recordings")
 @pytest.mark.parametrize("recorded", PAGES, ids=lambda page: page["name"])
 def test_a_whole_recorded_page_keeps_every_other_byte(recorded: dict[str, str]) -> None:
-    exchange = json.loads((RECORDINGS / f"{recorded['name']}.json").read_text())
-    body = exchange["response"]["body"]
-    page = body.encode() if isinstance(body, str) else (RECORDINGS / body["file"]).read_bytes()
-    page = gzip.decompress(page) if page.startswith(b"\x1f\x8b") else page
+    page = whole_page(recorded)
     seen: list[dict[str, Any]] = []
 
     def look(value: dict[str, Any]) -> dict[str, Any]:
@@ -139,3 +149,166 @@ def test_entities_in_the_attribute_are_read_as_a_browser_reads_them() -> None:
 def test_a_configuration_that_cannot_be_read_is_named(page: bytes, says: str) -> None:
     with pytest.raises(BadAnswerError, match=says):
         rewrite(page, NOTHING)
+
+
+# --- a line for whoever opens the document -------------------------------------------------------------------------
+
+
+class Reader(HTMLParser):
+    """Reads a page as a browser does: what each element of role status says, and the start tags before it."""
+
+    def __init__(self, page: bytes) -> None:
+        super().__init__(convert_charrefs=True)
+        self.opened: list[tuple[str, dict[str, str | None]]] = []
+        self.lines: list[str] = []
+        self.before: list[dict[str, str | None]] = []
+        self._inside = False
+        self.feed(page.decode())
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._inside = ("role", "status") in attrs
+        if self._inside:
+            self.before += [attributes for _, attributes in self.opened[-1:]]
+            self.lines.append("")
+        self.opened.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = False
+
+    def handle_data(self, data: str) -> None:
+        if self._inside:
+            self.lines[-1] += data
+
+
+def test_the_line_is_one_element_of_plain_text_that_needs_no_script() -> None:
+    read = Reader(element(LINE).encode())
+    ((tag, attributes),) = read.opened
+    assert read.lines == [LINE]
+    assert (tag, sorted(attributes)) == ("div", ["class", "dir", "role", "style"])
+    assert element(LINE).isascii()
+
+
+@pytest.mark.parametrize("recorded", PAGES, ids=lambda page: page["name"])
+def test_the_line_is_added_first_in_the_editor_and_nothing_else_changes(recorded: dict[str, str]) -> None:
+    page, asked = page_of(recorded), []
+
+    def notice(key: str, lang: str) -> str:
+        asked.append((key, lang))
+        return LINE
+
+    edited = rewrite(page, replace(NOTHING, notice=notice))
+    assert edited is not None
+    added = element(LINE).encode()
+    assert edited.count(added) == 1
+    assert edited.replace(added, b"") == page
+    read = Reader(edited)
+    assert read.lines == [LINE]
+    assert "data-config" in read.before[0]
+    config = json.loads(recorded["config"])
+    assert asked == [(config["document"]["key"], config["editorConfig"]["lang"])]
+
+
+@pytest.mark.skipif(not RECORDINGS.is_dir(), reason="BRIDGE_RECORDINGS names no directory with the full recordings")
+@pytest.mark.parametrize("recorded", PAGES, ids=lambda page: page["name"])
+def test_in_a_whole_recorded_page_the_line_stands_before_the_bar(recorded: dict[str, str]) -> None:
+    page, added = whole_page(recorded), element(LINE).encode()
+    edited = rewrite(page, replace(NOTHING, notice=lambda _key, _lang: LINE))
+    assert edited is not None
+    assert edited.replace(added, b"") == page
+    assert re.search(rb" data-ui-init>" + re.escape(added) + rb'<div style="height:50px;', edited)
+
+
+@pytest.mark.parametrize("recorded", PAGES, ids=lambda page: page["name"])
+@pytest.mark.parametrize("line", [None, ""])
+def test_without_a_line_the_page_is_as_it_was(recorded: dict[str, str], line: str | None) -> None:
+    page = page_of(recorded)
+    assert rewrite(page, replace(NOTHING, notice=lambda _key, _lang: line)) == page
+
+
+def test_the_line_is_for_the_document_of_the_edited_configuration() -> None:
+    asked: list[tuple[str, str]] = []
+    verified = {"document": {"key": "verified"}, "editorConfig": {"lang": "de"}}
+    edits = replace(NOTHING, config=lambda _: verified, notice=lambda key, lang: asked.append((key, lang)))
+    rewrite(page_of(PAGES[0]), edits)
+    assert asked == [("verified", "de")]
+
+
+def test_a_script_after_the_editor_is_still_mapped() -> None:
+    script = b'<script src="http://d/ds/web-apps/apps/api/documents/api.js"></script>'
+    page = b'<div data-config=\'{"document":{"key":"k"}}\'></div>' + script
+    edited = rewrite(page, replace(NOTHING, script=lambda _: "/here", notice=lambda _key, _lang: "waits"))
+    added = element("waits").encode()
+    assert edited == page.replace(b"'></div>", b"'>" + added + b"</div>").replace(
+        script, b'<script src="/here"></script>'
+    )
+
+
+@pytest.mark.parametrize(
+    ("config", "asked"),
+    [
+        ('{"document":{"key":"k"},"editorConfig":{"lang":"de-DE"}}', [("k", "de-DE")]),
+        ('{"document":{"key":"k"},"editorConfig":{}}', [("k", "")]),
+        ('{"document":{"key":"k"},"editorConfig":null}', [("k", "")]),
+        ('{"document":{"key":"k"},"editorConfig":{"lang":{"a":1}}}', [("k", "")]),
+        ('{"document":{"key":"k"},"editorConfig":{"lang":null}}', [("k", "")]),
+        ('{"document":{"key":7},"editorConfig":{"lang":"de"}}', []),
+        ('{"document":{"key":""},"editorConfig":{"lang":"de"}}', []),
+        ('{"document":["key"],"editorConfig":{"lang":"de"}}', []),
+        ("{}", []),
+    ],
+)
+def test_who_is_asked_gets_text_whatever_the_page_holds(config: str, asked: list[tuple[str, str]]) -> None:
+    seen: list[tuple[str, str]] = []
+
+    def notice(key: str, lang: str) -> str:
+        seen.append((key, lang))
+        return "waits"
+
+    edited = rewrite(f"<div data-config='{config}'></div>".encode(), replace(NOTHING, notice=notice))
+    assert seen == asked
+    assert edited is not None
+    assert edited.count(b'role="status"') == len(asked)
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "</div><script>alert(1)</script>",
+        "' onmouseover='alert(1)",
+        '" onmouseover="alert(1)',
+        "&lt;script&gt;",
+        "\ud83d",
+        "\u2028<!--",
+    ],
+)
+def test_hostile_keys_and_languages_stay_text(hostile: str) -> None:
+    config = encode({"document": {"key": hostile}, "editorConfig": {"lang": hostile}})
+    page = b"<div data-config='" + config + b"'></div>"
+    edited = rewrite(page, replace(NOTHING, notice=lambda key, lang: f"{key} {lang}"))
+    assert edited is not None
+    read = Reader(edited)
+    assert [tag for tag, _ in read.opened] == ["div", "div"]
+    # Half of a surrogate pair is no character, and HTML has none for it.
+    assert read.lines == [f"{hostile} {hostile}".replace("\ud83d", "\ufffd")]
+
+
+@pytest.mark.parametrize(
+    ("lang", "says"),
+    [
+        ("en", "HumHub could not store them yet"),
+        ("en-US", "HumHub could not store them yet"),
+        ("de", "HumHub konnte sie noch nicht speichern"),
+        ("de-DE", "HumHub konnte sie noch nicht speichern"),
+        ("de_AT", "HumHub konnte sie noch nicht speichern"),
+        ("DE", "HumHub konnte sie noch nicht speichern"),
+        ("", "HumHub could not store them yet"),
+        ("den", "HumHub could not store them yet"),
+        ("fr-FR", "HumHub could not store them yet"),
+        ("<script>", "HumHub could not store them yet"),
+        ("x" * 100_000, "HumHub could not store them yet"),
+    ],
+    ids=range(11),
+)
+def test_who_waits_is_told_so_in_their_language(lang: str, says: str) -> None:
+    assert says in waiting_notice(lang)

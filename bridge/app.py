@@ -28,11 +28,10 @@ from bridge.config import AdminLegConfig, Config, LegConfig, Mode
 from bridge.legs import admin, browser, docs, editors, humhub
 from bridge.legs.answers import Kind
 from bridge.legs.middleware import Entrance, name_answer, shared
-from bridge.legs.state import ATTEMPTS, CLOCK, INTAKE, LIMITS, METRICS, POLLS, SOCKETS, TOPOLOGY, Limits
+from bridge.legs.state import CLOCK, LIMITS, METRICS, POLLS, SAVES, SOCKETS, TOPOLOGY, Limits
 from bridge.protocol.errors import ConfigurationError, StorageError
-from bridge.saves.attempts import Attempts
-from bridge.saves.intake import Intake
-from bridge.saves.spool import Spool
+from bridge.saves.saves import Saves, open_saves
+from bridge.saves.steps import Observer, unobserved
 from bridge.sites import Topology, open_topology
 from bridge.transport.tls import server_context
 from bridge.transport.websocket import LiveSockets
@@ -47,15 +46,19 @@ _GRACE = 10.0
 
 
 @contextlib.asynccontextmanager
-async def running(config: Config, *, clock: Callable[[], float] = time.time) -> AsyncIterator[None]:
+async def running(
+    config: Config, *, clock: Callable[[], float] = time.time, steps: Observer = unobserved
+) -> AsyncIterator[None]:
     """Run the bridge inside the block: all legs listen when it is entered, everything has ended when it is left.
+
+    ``clock`` gives the time, in seconds since the epoch; ``steps`` hears of each step of each save.
 
     Raises:
         ConfigurationError: it asks for what this release doesn't have.
         StorageError: the save directory can't be written, or a leg can't listen.
     """
     async with contextlib.AsyncExitStack() as stack:
-        common = await _common(config, clock, stack)
+        common = await _common(config, clock, steps, stack)
         legs = config.legs
         await _listen(stack, "admin", _admin(config, common), legs.admin, config)
         await _listen(stack, "humhub", _leg(config, common, "humhub", legs.humhub), legs.humhub, config)
@@ -65,7 +68,8 @@ async def running(config: Config, *, clock: Callable[[], float] = time.time) -> 
             await _listen(guarded, "browser", _leg(config, common, "browser", legs.browser), legs.browser, config),
         ]
         try:
-            yield
+            async with common.saves.working():
+                yield
         finally:
             await _end(outer, common)
 
@@ -89,8 +93,7 @@ def _leg(config: Config, common: _Common, name: str, leg: LegConfig) -> web.Appl
     app = web.Application(middlewares=shared(entrance))
     limits = config.limits
     app[TOPOLOGY] = common.topology
-    app[ATTEMPTS] = common.attempts
-    app[INTAKE] = common.intake
+    app[SAVES] = common.saves
     app[SOCKETS] = common.sockets
     app[POLLS] = common.polls
     app[CLOCK] = common.clock
@@ -106,7 +109,10 @@ def _admin(config: Config, common: _Common) -> web.Application:
     entrance = Entrance("admin", Kind.MESSAGE, True, leg.allow, leg.trust_forwarded_from, common.metrics)
     app = web.Application(middlewares=[*shared(entrance), admin.guard(leg.token)])
     app[METRICS] = common.metrics
-    app[admin.CHECKS] = {"saves": common.spool.check, **admin.reachable(common.topology)}
+    app[CLOCK] = common.clock
+    app[TOPOLOGY] = common.topology
+    app[SAVES] = common.saves
+    app[admin.CHECKS] = {"saves": common.saves.spool.check, **admin.reachable(common.topology)}
     app.on_response_prepare.append(name_answer)
     app.add_routes(admin.routes())
     return app
@@ -163,26 +169,23 @@ class _Common:
     """What the legs have in common."""
 
     topology: Topology
-    attempts: Attempts
-    intake: Intake
-    spool: Spool
+    saves: Saves
     metrics: Metrics
     clock: Callable[[], float]
     sockets: LiveSockets
     polls: LiveSockets
 
 
-async def _common(config: Config, clock: Callable[[], float], stack: contextlib.AsyncExitStack) -> _Common:
+async def _common(
+    config: Config, clock: Callable[[], float], steps: Observer, stack: contextlib.AsyncExitStack
+) -> _Common:
     """Open what the legs share, in the order in which it is needed."""
     _refuse_what_is_lacking(config)
-    spool = Spool(Path(str(config.saves.directory)), max_size=config.saves.max_size)
-    await asyncio.to_thread(spool.open)
     topology = await open_topology(config, stack)
-    attempts = Attempts(config.secret, clock, lifetime=config.saves.attempt)
-    intake = Intake(topology, spool, attempts, clock, deadline=config.saves.deadline, attempt=config.saves.attempt)
     metrics, sockets = Metrics(), LiveSockets()
-    metrics.watch(websockets=lambda: len(sockets), undelivered=spool.left)
-    return _Common(topology, attempts, intake, spool, metrics, clock, sockets, LiveSockets())
+    saves = await open_saves(config, topology, clock, observe=steps, ended=metrics.delivered, stack=stack)
+    metrics.watch(websockets=lambda: len(sockets))
+    return _Common(topology, saves, metrics, clock, sockets, LiveSockets())
 
 
 def _refuse_what_is_lacking(config: Config) -> None:

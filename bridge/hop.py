@@ -7,13 +7,13 @@ own message has: a token that came for one purpose can't leave as another.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from bridge.protocol.editor import Edits
 from bridge.protocol.errors import BadAnswerError, BridgeError, RefusedError
-from bridge.protocol.keys import read_doc_hash
+from bridge.protocol.keys import is_key, read_doc_hash
 from bridge.protocol.messages import Callback, Command, Conversion
 from bridge.protocol.paths import same_target
 from bridge.protocol.tokens import LIFETIME, KeyRing, from_body_or_header, from_header, unwrap
@@ -42,21 +42,27 @@ _HEADER_TOKEN = 7168
 # --- the editor page: HumHub to browser to Docs -------------------------------------------------------------------
 
 
-def editor_edits(topology: Topology, site: Site, *, origin: str, now: float) -> Edits:
+def editor_edits(
+    topology: Topology, site: Site, *, origin: str, now: float, opened: Callable[[str, str], None]
+) -> Edits:
     """Say what to change in an editor page of ``site`` for a browser that came to ``origin``.
+
+    ``opened`` hears which document the page opens: its key, and HumHub's own track route for it.
 
     The configuration's token is verified with the site's key ring, its claims replace the plain ones, their two URLs
     are mapped to the docs leg, and they are signed anew for Docs. HumHub's ``exp`` is kept and never extended: it is
     what makes a stale page harmless.
     """
     return Edits(
-        config=lambda config: _configuration(topology, site, config, now),
+        config=lambda config: _configuration(topology, site, config, now, opened),
         api=lambda urls: {name: _onto(origin, site, url) for name, url in urls.items()},
         script=lambda source: topology.docs_path + (api_script(source) or source),
     )
 
 
-def _configuration(topology: Topology, site: Site, config: Json, now: float) -> Json:
+def _configuration(
+    topology: Topology, site: Site, config: Json, now: float, opened: Callable[[str, str], None]
+) -> Json:
     claims = {name: value for name, value in config.items() if name != "token"}
     expires: Any = int(now) + LIFETIME
     if site.ring.signs:
@@ -67,16 +73,19 @@ def _configuration(topology: Topology, site: Site, config: Json, now: float) -> 
         expires = claims.pop("exp", expires)
     try:
         document, editor = dict(claims["document"]), dict(claims["editorConfig"])
-        document["url"] = _mapped(topology, site, document["url"], Backend.DOWNLOAD)
-        editor["callbackUrl"] = _mapped(topology, site, editor["callbackUrl"], Backend.TRACK)
+        track = _found(topology, site, editor["callbackUrl"], Backend.TRACK)
+        document["url"] = topology.docs_url(site, _found(topology, site, document["url"], Backend.DOWNLOAD))
+        editor["callbackUrl"] = topology.docs_url(site, track)
     except (KeyError, TypeError, ValueError) as error:
         raise BadAnswerError("HumHub's editor page names no document to open.", missing=str(error)) from error
+    if is_key(document.get("key")):
+        opened(document["key"], track)
     mapped = {**claims, "document": document, "editorConfig": editor}
     ring = topology.rings.browser
     return {**mapped, "token": ring.sign({**mapped, "exp": expires})} if ring.signs else mapped
 
 
-def _mapped(topology: Topology, site: Site, url: str, route: Backend) -> str:
+def _found(topology: Topology, site: Site, url: str, route: Backend) -> str:
     found = topology.backend_of(site, url)
     if found is None or found.route != route:
         raise BadAnswerError(
@@ -84,7 +93,7 @@ def _mapped(topology: Topology, site: Site, url: str, route: Backend) -> str:
             remedy="Is HumHub in a sub-directory? Then set base_path of its site.",
             url=url,
         )
-    return topology.docs_url(site, found.target)
+    return found.target
 
 
 def _onto(origin: str, site: Site, url: Any) -> Any:

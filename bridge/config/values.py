@@ -161,7 +161,8 @@ class SavesConfig:
     """How saves are kept and delivered.
 
     ``deadline`` is how long a callback goes on starting attempts, ``attempt`` how long one may last, ``keep`` how long
-    delivered and superseded bodies stay, ``sweep`` how often forgotten files are looked for.
+    delivered and superseded bodies stay, ``sweep`` how often forgotten files are looked for. ``storing`` is how long
+    HumHub may go on storing a body after an attempt was given up; ``reserve`` the free disk space that is left alone.
     """
 
     directory: _Place = Path("data/saves")
@@ -169,6 +170,8 @@ class SavesConfig:
     attempt: _Duration = 300.0
     keep: _Duration = 24 * 3600.0
     max_size: _Size = _GIB
+    reserve: _Size = 256 * _MIB
+    storing: _Duration = 60.0
     sweep: _Duration = 300.0
 
 

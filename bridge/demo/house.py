@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -30,6 +31,7 @@ from bridge.demo.humhub import HumHubSettings, SmallHumHub
 from bridge.demo.networks import DOCS, HUMHUB, check_addresses
 from bridge.demo.person import Person
 from bridge.demo.wiring import Addresses, configuration, module_addresses, straight_addresses
+from bridge.store.sqlite import path_of
 
 HUMHUB_HEADER = "Authorization"
 DOCS_HEADER = "AuthorizationJwt"
@@ -83,9 +85,13 @@ class House:
 
     @property
     def saves(self) -> list[Path]:
-        """What lies in the directory of saves."""
-        where = self.config.saves.directory
-        return sorted(path for path in where.rglob("*") if path.is_file()) if isinstance(where, Path) else []
+        """Give the saved bodies that HumHub doesn't have yet, oldest first, from the bridge's own index."""
+        index, where = path_of(self.config.store.url), self.config.saves.directory
+        if not index.exists() or not isinstance(where, Path):
+            return []
+        with contextlib.closing(sqlite3.connect(f"file:{index}?mode=ro", uri=True)) as sql:
+            query = "SELECT id FROM entries WHERE held AND state IN ('waiting', 'dead') ORDER BY kept"
+            return [where / f"{identity}.body" for (identity,) in sql.execute(query)]
 
     # People
 

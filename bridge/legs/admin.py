@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from multidict import CIMultiDict
 
-from bridge.legs.state import METRICS
+from bridge.legs.state import CLOCK, METRICS, SAVES, TOPOLOGY
 from bridge.protocol.errors import BadAnswerError, RefusedError
 from bridge.protocol.headers import host_of
 from bridge.protocol.secret import Secret
@@ -71,9 +71,13 @@ async def _checked(check: Check) -> dict[str, object]:
         return {"ok": False, "detail": str(error)}
 
 
-async def metrics(request: web.Request) -> web.Response:
+async def figures(request: web.Request) -> web.Response:
     """Give the figures for Prometheus."""
-    return web.Response(body=request.app[METRICS].page(), headers={"Content-Type": CONTENT_TYPE})
+    saves, metrics = request.app[SAVES], request.app[METRICS]
+    names = [site.name for site in request.app[TOPOLOGY].sites]
+    metrics.kept(await saves.index.totals(), names, now=request.app[CLOCK]())
+    metrics.forgotten(saves.sweep.unknown)
+    return web.Response(body=metrics.page(), headers={"Content-Type": CONTENT_TYPE})
 
 
 def reachable(topology: Topology) -> dict[str, Check]:
@@ -138,4 +142,4 @@ def _is_loopback(host: str) -> bool:
 
 def routes() -> list[web.RouteDef]:
     """List what the admin leg serves."""
-    return [web.get("/livez", livez), web.get("/readyz", _Readiness().readyz), web.get("/metrics", metrics)]
+    return [web.get("/livez", livez), web.get("/readyz", _Readiness().readyz), web.get("/metrics", figures)]

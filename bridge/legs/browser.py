@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from dataclasses import replace
 from http import HTTPStatus
 from urllib.parse import parse_qsl
 
@@ -17,11 +18,13 @@ from multidict import CIMultiDict
 
 from bridge import hop
 from bridge.legs.middleware import client_of, note, raw_target
-from bridge.legs.state import CLOCK, LIMITS, TOPOLOGY
+from bridge.legs.state import CLOCK, LIMITS, SAVES, TOPOLOGY
 from bridge.protocol.editor import rewrite
-from bridge.protocol.errors import NoRouteError
+from bridge.protocol.errors import NoRouteError, StorageError
 from bridge.protocol.headers import answerable, forwardable, set_forwarded
+from bridge.protocol.notice import waiting_notice
 from bridge.protocol.urls import names_backend
+from bridge.saves import rules
 from bridge.sites import Site
 from bridge.transport.relay import request_body, stream
 from bridge.transport.upstream import Answer
@@ -65,25 +68,45 @@ async def _editor(request: web.Request, site: Site, target: str) -> web.StreamRe
             if answer.status == HTTPStatus.OK:
                 log.warning("editor page passed on as it is", site=site.name, content_type=kind, limit=limit)
             return await stream(request, answer, headers=answerable(answer.headers))
-        return web.Response(body=_rewritten(request, site, answer, raw), headers=_page_headers(answer))
+        return web.Response(body=await _rewritten(request, site, answer, raw), headers=_page_headers(answer))
 
 
-def _rewritten(request: web.Request, site: Site, answer: Answer, raw: bytes) -> bytes:
+async def _rewritten(request: web.Request, site: Site, answer: Answer, raw: bytes) -> bytes:
     """Give the page with its editor configuration signed for Docs, in the coding that it came in."""
     coding = answer.headers.get("Content-Encoding", "").strip().lower()
     page = _decoded(raw, coding, request.app[LIMITS].page)
     if page is None:
         log.warning("editor page passed on as it is", site=site.name, coding=coding)
         return raw
-    client = client_of(request)
+    client, opened = client_of(request), list[tuple[str, str]]()
     edits = hop.editor_edits(
-        request.app[TOPOLOGY], site, origin=f"{client.proto}://{client.host}", now=request.app[CLOCK]()
+        request.app[TOPOLOGY],
+        site,
+        origin=f"{client.proto}://{client.host}",
+        now=request.app[CLOCK](),
+        opened=lambda key, target: opened.append((key, target)),
     )
     edited = rewrite(page, edits)
     note(request, editor=edited is not None)
     if edited is None:
         return raw
+    for key, target in opened:
+        if await _opens_what_waits(request, site, key, target):
+            edited = rewrite(page, replace(edits, notice=lambda _, lang: waiting_notice(lang))) or edited
     return edited if _CODINGS[coding] is None else _encoded(edited, coding)
+
+
+async def _opens_what_waits(request: web.Request, site: Site, key: str, target: str) -> bool:
+    """Remember how a document is saved, and say whether its newest save still waits for HumHub."""
+    note(request, key=key)
+    index, node = request.app[SAVES].index, request.app[TOPOLOGY].node_for(key)
+    try:
+        await index.remember(site.name, key, target=target, node=node.name)
+        return rules.served(await index.read(site.name, key)) is not None
+    except StorageError as error:
+        # The document opens all the same; its first callback is remembered.
+        log.error("an opened document is not remembered", site=site.name, key=key, why=error.message)
+        return False
 
 
 def _decoded(raw: bytes, coding: str, limit: int) -> bytes | None:

@@ -16,12 +16,15 @@ from bridge import hop
 from bridge.legs import files
 from bridge.legs.answers import Kind, answers_as
 from bridge.legs.middleware import note, raw_target
-from bridge.legs.state import CLOCK, INTAKE, LIMITS, METRICS, TOPOLOGY
+from bridge.legs.state import CLOCK, LIMITS, METRICS, SAVES, TOPOLOGY
 from bridge.protocol.errors import BadAnswerError, NoRouteError
+from bridge.protocol.keys import read_doc_hash
 from bridge.protocol.messages import parse_object
 from bridge.protocol.signatures import is_text
 from bridge.protocol.urls import Backend, BackendTarget, backend_target
+from bridge.saves import rules
 from bridge.sites import Site
+from bridge.store.records import Entry
 from bridge.transport.relay import read_request, stream
 from bridge.transport.upstream import Answer
 
@@ -38,6 +41,9 @@ async def download(request: web.Request) -> web.StreamResponse:
         raise NoRouteError("A callback is posted.")
     hop.check_download(topology, request.headers, target, now=now)
     hop.check_hash(found.route, found.doc)
+    if (waiting := await _waiting(request, site, found)) is not None:
+        note(request, entry=waiting.id)
+        return await files.saved(request, waiting, request.app[SAVES].spool.bodies.path(waiting.id))
     claims = {"url": f"{topology.docs_url(site, found.target)}"}
     headers = CIMultiDict({"Host": site.host, "Accept-Encoding": "identity"})
     headers.update(hop.token_for_humhub(site, claims, now=now))
@@ -45,6 +51,12 @@ async def download(request: web.Request) -> web.StreamResponse:
     async with site.upstream.request("GET", found.target, headers=headers, deadline=deadline) as answer:
         check_document(answer, found.route)
         return await stream(request, answer, headers=files.headers(answer))
+
+
+async def _waiting(request: web.Request, site: Site, found: BackendTarget) -> Entry | None:
+    """Give the newest save of a document while HumHub doesn't have it: whoever opens the document gets that."""
+    key = read_doc_hash(found.doc).key
+    return rules.served(await request.app[SAVES].index.read(site.name, key)) if key is not None else None
 
 
 @answers_as(Kind.CALLBACK)
@@ -55,9 +67,9 @@ async def callback(request: web.Request) -> web.StreamResponse:
     if found.route != Backend.TRACK:
         raise NoRouteError("A document is fetched with GET.")
     body = parse_object(await read_request(request, request.app[LIMITS].body))
-    message, _ = hop.read_callback(topology, body, request.headers, found.doc, now=now)
+    message, iat = hop.read_callback(topology, body, request.headers, found.doc, now=now)
     note(request, key=message.key, callback=message.status.name.lower())
-    verdict = await request.app[INTAKE].take(site, message, found.target)
+    verdict = await request.app[SAVES].intake.take(site, message, found.target, iat=iat)
     request.app[METRICS].saved(site=site.name, outcome=verdict.outcome)
     note(request, outcome=verdict.outcome, why=verdict.why or None, entry=verdict.entry, answered=verdict.error)
     note(request, failed=verdict.error != 0 or None)
@@ -68,7 +80,7 @@ async def callback(request: web.Request) -> web.StreamResponse:
 async def body(request: web.Request) -> web.StreamResponse:
     """Serve an edited file to Docs, which converts it while HumHub stores it."""
     hop.check_download(request.app[TOPOLOGY], request.headers, raw_target(request), now=request.app[CLOCK]())
-    return await files.body(request)
+    return await files.pull(request)
 
 
 def _backend(request: web.Request, target: str) -> tuple[Site, BackendTarget]:

@@ -8,6 +8,7 @@ included, so that nothing in the bodies needs rewriting. HumHub's cookies, which
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -18,7 +19,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from bridge.legs.middleware import client_of, note, raw_target
-from bridge.legs.state import CLOCK, LIMITS, POLLS, SOCKETS, TOPOLOGY
+from bridge.legs.state import CLOCK, LIMITS, POLLS, SAVES, SOCKETS, TOPOLOGY
 from bridge.protocol.engineio import AuthGuard, check_query, screen
 from bridge.protocol.errors import BadRequestError, NoRouteError, OverloadError, RefusedError
 from bridge.protocol.headers import AUTHORIZATION, answerable, forwardable, set_forwarded
@@ -152,17 +153,25 @@ async def connection(request: web.Request, site: Site, node: Node, key: str, tar
     topology = request.app[TOPOLOGY]
     guard = AuthGuard(key, lambda url, named: topology.leads_docs_to(site, url, named))
     headers, target = outbound(request), f"{path}?{with_shard(query, key)}"
-    if "websocket" in parse_qs(query)["transport"]:
-        return await relay_websocket(
-            request,
-            node.upstream,
-            target,
-            headers,
-            sockets=request.app[SOCKETS],
-            max_message=request.app[LIMITS].websocket_message,
-            guard=guard,
-            on_refused=lambda error: _note_refusal(request, error),
-        )
+    sessions, said = request.app[SAVES].sessions, parse_qs(query)
+    if "websocket" in said["transport"]:
+        with contextlib.ExitStack() as opened:
+            async with sessions.beginning(key):
+                opened.enter_context(sessions.socket(key))
+            return await relay_websocket(
+                request,
+                node.upstream,
+                target,
+                headers,
+                sockets=request.app[SOCKETS],
+                max_message=request.app[LIMITS].websocket_message,
+                guard=guard,
+                on_refused=lambda error: _note_refusal(request, error),
+            )
+    if "sid" not in said:
+        async with sessions.beginning(key):
+            sessions.polled(key)
+    sessions.polled(key)
     if request.method == "POST":
         screened = screen(guard, await _packets(request))
         if screened.refused is not None:

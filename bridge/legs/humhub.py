@@ -130,7 +130,7 @@ def check_result(answer: Answer, path: str) -> None:
 @answers_as(Kind.FILE)
 async def body(request: web.Request) -> web.StreamResponse:
     """Serve an edited file to HumHub, which pulls it while it answers the callback."""
-    return await files.body(request)
+    return await files.pull(request)
 
 
 async def healthcheck(request: web.Request) -> web.StreamResponse:

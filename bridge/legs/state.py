@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from bridge.saves.attempts import Attempts
-from bridge.saves.intake import Intake
+from bridge.saves.saves import Saves
 from bridge.sites import Topology
 from bridge.transport.websocket import LiveSockets
 from bridge.watch.metrics import Metrics
 
-__all__ = ["ATTEMPTS", "CLOCK", "INTAKE", "LIMITS", "METRICS", "POLLS", "SOCKETS", "TOPOLOGY", "Limits"]
+__all__ = ["CLOCK", "LIMITS", "METRICS", "POLLS", "SAVES", "SOCKETS", "TOPOLOGY", "Limits"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +27,8 @@ class Limits:
 
 TOPOLOGY = web.AppKey("TOPOLOGY", Topology)
 LIMITS = web.AppKey("LIMITS", Limits)
-INTAKE = web.AppKey("INTAKE", Intake)
 METRICS = web.AppKey("METRICS", Metrics)
 POLLS = web.AppKey("POLLS", LiveSockets)
+SAVES = web.AppKey("SAVES", Saves)
 SOCKETS = web.AppKey("SOCKETS", LiveSockets)
-ATTEMPTS = web.AppKey("ATTEMPTS", Attempts)
 CLOCK: web.AppKey[Callable[[], float]] = web.AppKey("CLOCK")

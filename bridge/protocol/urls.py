@@ -23,6 +23,7 @@ __all__ = [
     "backend_target",
     "docs_file",
     "names_backend",
+    "sibling",
     "split",
     "with_shard",
 ]
@@ -49,6 +50,7 @@ class BackendTarget:
 VERSION = r"(?:/\d+(?:\.\d+)*-[0-9A-Za-z]+)?"
 _API = re.compile(r"/web-apps/apps/api/documents/api\.js")
 _SHARD = re.compile(r"(?:(?<=&)|^)shard[kK]ey=[^&]*")
+_ROUTE = re.compile(r"(onlyoffice(?:/|%2[fF])backend(?:/|%2[fF]))(?:download|empty-file|track)")
 _FILE = re.compile(r"/cache/files/[^?#]+")
 
 
@@ -97,6 +99,12 @@ def backend_target(path: str, query: str, *, base_path: str) -> BackendTarget | 
     if len(docs) != 1 or any(_php_name(key) in ("r", "doc") and key not in ("r", "doc") for key, _ in pairs):
         raise RefusedError("The link must name exactly one document.", path=path)
     return BackendTarget(Backend(name), f"{path}?{query}", docs[0])
+
+
+def sibling(target: str, route: Backend) -> str:
+    """Give the target of another backend route for the same document: routes differ in their last word alone."""
+    last = route.value.rpartition("/")[2]
+    return _ROUTE.sub(lambda found: found[1] + last, target, count=1)
 
 
 def names_backend(path: str, query: str) -> bool:

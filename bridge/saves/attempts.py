@@ -1,50 +1,94 @@
-"""The deliveries under way: each has a capability by which HumHub, and Docs for a conversion, pull its body."""
+"""The capability of one attempt: the link by which HumHub, and Docs for a conversion, pull the body under delivery.
+
+It names an attempt by its number and dies with it. Whoever serves it says, durably and before the last byte leaves,
+that the body was pulled whole: an attempt that broke off can be told by that from one that HumHub may have stored.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any, Final
 
 from bridge.protocol.capabilities import mint, redeem
 from bridge.protocol.errors import RefusedError
 from bridge.protocol.secret import Secret
-from bridge.saves.spool import Entry
+from bridge.saves import rules
+from bridge.saves.bodies import Bodies
+from bridge.saves.steps import Observer, Step
+from bridge.store.index import Index
+from bridge.store.records import Entry, Flight
 
-__all__ = ["Attempts"]
+__all__ = ["Attempts", "Pull"]
 
-_PURPOSE = "saved-body"
+_PURPOSE: Final = "saved-body"
 
 
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """A body that may be pulled now. ``path`` is its file."""
+
+    entry: Entry
+    path: Path
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Attempts:
-    """Open attempts by number. A capability dies with its attempt, or after ``lifetime`` seconds."""
+    """Mints the links of attempts and redeems them. A link holds for ``lifetime`` seconds at most."""
 
-    def __init__(self, secret: Secret, clock: Callable[[], float], *, lifetime: float) -> None:
-        self._secret = secret
-        self._clock = clock
-        self._lifetime = lifetime
-        self._open: dict[str, tuple[str, Path]] = {}
+    secret: Secret
+    index: Index
+    bodies: Bodies
+    clock: Callable[[], float]
+    observe: Observer
+    lifetime: float
 
-    @contextlib.contextmanager
-    def begin(self, site: str, entry: Entry) -> Iterator[str]:
-        """Open an attempt to deliver ``entry``; gives the path that pulls it, good until the block ends."""
-        number = secrets.token_hex(8)
-        self._open[number] = (site, entry.path)
-        claims = {"site": site, "attempt": number}
-        try:
-            yield "/file/" + mint(self._secret, _PURPOSE, claims, expires=self._clock() + self._lifetime)
-        finally:
-            del self._open[number]
+    def link(self, site: str, key: str, flight: Flight) -> str:
+        """Give the path that pulls the body of an attempt in flight."""
+        claims = {"site": site, "key": key, "attempt": flight.number}
+        return "/file/" + mint(self.secret, _PURPOSE, claims, expires=self.clock() + self.lifetime)
 
-    def body(self, site: str, capability: str) -> Path:
-        """Give the file that ``capability`` pulls for ``site``.
+    async def pull(self, site: str, capability: str) -> Pull:
+        """Give the body that ``capability`` pulls for ``site``.
 
         Raises:
             RefusedError: it isn't ours, is for another site, or its attempt is over.
+            StorageError: the index can't be read.
         """
-        claims = redeem(self._secret, _PURPOSE, capability, now=self._clock())
-        owner, path = self._open.get(claims.get("attempt", ""), (None, None))
-        if path is None or owner != site or claims.get("site") != site:
+        claims = redeem(self.secret, _PURPOSE, capability, now=self.clock())
+        if claims.get("site") != site:
+            raise RefusedError("This link is another site's.")
+        key, number = _named(claims)
+        record = await self.index.read(site, key)
+        flight = record.flight
+        entry = record.entry(flight.entry) if flight is not None and flight.number == number else None
+        if entry is None or rules.is_adrift(record):
             raise RefusedError("The delivery that this link belonged to is over.", why="attempt over")
-        return path
+        self.observe(Step.PULLING, site, key)
+        return Pull(entry, self.bodies.path(entry.id), number)
+
+    async def pulled(self, pull: Pull) -> None:
+        """Note that the last byte is about to leave.
+
+        Raises:
+            RefusedError: the attempt is over: it must not leave.
+            StorageError: it can't be noted, so it must not leave either.
+        """
+        entry = pull.entry
+        if not await self.index.change(entry.site, entry.key, partial(rules.pulled, number=pull.number)):
+            raise RefusedError("The delivery that this link belonged to is over.", why="attempt over")
+        self.observe(Step.PULLED, entry.site, entry.key)
+
+    def given(self, pull: Pull) -> None:
+        """Note that the last byte has left."""
+        self.observe(Step.GIVEN, pull.entry.site, pull.entry.key)
+
+
+def _named(claims: dict[str, Any]) -> tuple[str, int]:
+    key, number = claims.get("key"), claims.get("attempt")
+    if not isinstance(key, str) or not isinstance(number, int):
+        raise RefusedError("This link is not one of the bridge's.", why="claims")
+    return key, number

@@ -38,6 +38,7 @@ __all__ = [
     "after_probe",
     "begin",
     "clears",
+    "cooled",
     "enter",
     "for_callback",
     "for_courier",
@@ -124,8 +125,8 @@ def enter(record: Record, entry: Entry, *, ticket: int | None) -> tuple[Record, 
     as an older one are somebody's undoing of what came between, and no repeat.)
     """
     newest = record.newest
-    same = next((known for known in record.entries if known.source == entry.source), None)
-    if same is None and newest is not None and newest.sha256 == entry.sha256:
+    same = next((known for known in record.entries if known.source == entry.source and known.held), None)
+    if same is None and newest is not None and newest.sha256 == entry.sha256 and newest.held:
         same = newest
     if same is None:
         record = _superseded(record.with_entry(entry), now=entry.kept)
@@ -246,6 +247,11 @@ def place_of_forgotten(record: Record, ticket: int) -> float:
 # --- attempts -------------------------------------------------------------------------------------------------------
 
 
+def cooled(record: Record, *, now: float, storing: float) -> Record:
+    """Bound the time before the next attempt: it is longer than it can be where a clock jumped back."""
+    return replace(record, cooling=now + storing) if record.cooling > now + storing else record
+
+
 def begin(record: Record, send: Send, *, owner: str, until: float) -> tuple[Record, Flight]:
     """Number an attempt. Only a record without one may begin another."""
     flight = Flight(number=record.number + 1, entry=send.entry.id, status=send.status, owner=owner, until=until)
@@ -267,10 +273,16 @@ def adopt(record: Record, flight: Flight, *, owner: str, until: float, now: floa
     number = record.number + 1
     mine = replace(flight, number=number, owner=owner, until=until)
     record = replace(record, number=number, flight=mine, alive=True)
-    return record if flight.over else after(record, number, End.UNREAD, now=now, storing=storing, why="interrupted")
+    return (
+        record
+        if flight.over
+        else after(record, number, End.UNREAD, now=now, storing=storing, due=now, why="interrupted")
+    )
 
 
-def after(record: Record, number: int, end: End, *, now: float, storing: float, why: str = "") -> Record:
+def after(
+    record: Record, number: int, end: End, *, now: float, storing: float, due: float = 0.0, why: str = ""
+) -> Record:
     """Give the record after an attempt's end; unchanged if that attempt is no longer the one in flight.
 
     Args:
@@ -279,13 +291,14 @@ def after(record: Record, number: int, end: End, *, now: float, storing: float, 
         end: how it ended.
         now: seconds since the epoch.
         storing: seconds for which HumHub may go on storing after it stopped being waited for.
+        due: when the courier tries next, if it has to.
         why: what is told of it.
     """
     flight = record.flight
     entry = record.entry(flight.entry) if flight is not None else None
     if flight is None or flight.number != number or entry is None:
         return record
-    entry = replace(entry, tries=entry.tries + 1, why=why)
+    entry = replace(entry, tries=entry.tries + 1, due=due, why=why)
     landed = replace(record, flight=None)
     match end:
         case End.CONFIRMED:

@@ -1,177 +1,221 @@
-"""Edited files on disk: made durable before anything else happens with them.
+"""The spool: bodies on disk and what the index knows about them, kept in step.
 
-A body is written under a temporary name, flushed to the disk, renamed, and its directory flushed; only then does it
-exist. Beside each body ``<id>.body`` stands ``<id>.json``, which says what it is, for the admin who finds it.
+An entry is durable when both its body and its row are. What a killed process leaves of one without the other is settled
+when the next one starts: a body without a row is entered from its label, a row without a body is said loudly.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import hashlib
-import json
-import os
-import secrets
-from collections.abc import AsyncIterable
+import dataclasses
+from collections.abc import AsyncIterable, Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, Any
+from functools import partial
+from typing import Any, Final
 
-from bridge.protocol.errors import StorageError, TooLargeError
-from bridge.protocol.signatures import fits_signature
+import structlog
 
-__all__ = ["Entry", "Spool"]
+from bridge.protocol.errors import StorageError
+from bridge.saves import rules
+from bridge.saves.bodies import Bodies, Body
+from bridge.saves.steps import Observer, Step
+from bridge.store.index import Index
+from bridge.store.records import Entry, Record, State
 
-_HEAD = 16
+__all__ = ["Draft", "Spool"]
+
+log = structlog.get_logger(__name__)
+
+# What the label says of an entry: all that doesn't change.
+_LABEL: Final = (
+    "id",
+    "site",
+    "key",
+    "status",
+    "source",
+    "iat",
+    "arrival",
+    "size",
+    "sha256",
+    "kept",
+    "filetype",
+    "forgotten",
+    "fields",
+)
+# How long it stays known that a file was delivered, after its body is deleted, in seconds: a forgotten file that turns
+# up later is recognised by it.
+_REMEMBERED: Final = 30 * 86400.0
+_BATCH: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What is known about a save before its body is; the fields are those of :class:`Entry`."""
+
+    site: str
+    key: str
+    status: int
+    source: str
+    iat: float
+    arrival: int
+    filetype: str | None
+    fields: dict[str, Any]
+    forgotten: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One durable body. ``sha256`` is in hex, ``size`` in bytes."""
-
-    id: str
-    path: Path
-    size: int
-    sha256: str
-    about: dict[str, Any]
-
-
 class Spool:
-    """The directory of bodies. ``max_size`` bounds one of them, in bytes."""
+    """Keeps entries. ``keep_for`` is how long delivered and superseded bodies stay, in seconds."""
 
-    def __init__(self, directory: Path, *, max_size: int) -> None:
-        self.directory = directory
-        self._max_size = max_size
+    bodies: Bodies
+    index: Index
+    clock: Callable[[], float]
+    observe: Observer
+    keep_for: float
 
-    def open(self) -> None:
-        """Make the directory where it is missing, readable by us alone.
+    async def fetch(self, chunks: AsyncIterable[bytes], draft: Draft, *, promised: int | None) -> Body:
+        """Write a body under its temporary name; raises as :meth:`Bodies.write` does."""
+        return await self.bodies.write(
+            chunks, filetype=draft.filetype, promised=promised, reached=self._reached(draft.site, draft.key)
+        )
+
+    async def enter(self, body: Body, draft: Draft, *, ticket: int | None, due: float, why: str = "") -> Entry:
+        """Make a fetched body a durable entry, and give the entry that stands for it: this one, or the one it repeats.
+
+        With a ``why``, or if it isn't what its type says, it is a dead letter from its beginning.
 
         Raises:
-            StorageError: it can't be made or written.
+            StorageError: the disk or the index refused it; nothing of it is kept.
         """
+        entry = Entry(
+            **{field.name: getattr(draft, field.name) for field in dataclasses.fields(draft)},
+            id=body.id,
+            size=body.size,
+            sha256=body.sha256,
+            kept=self.clock(),
+            due=due,
+        )
+        if why:
+            entry = dataclasses.replace(entry, state=State.DEAD, why=why, ended=entry.kept)
+        label = {name: getattr(entry, name) for name in _LABEL}
+        reached = self._reached(draft.site, draft.key)
+        await self.bodies.publish(body, label, reached)
         try:
-            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            probe = self.directory / f".probe-{secrets.token_hex(4)}"
-            probe.touch(mode=0o600)
-            probe.unlink()
-        except OSError as error:
-            raise StorageError(
-                f"The save directory can't be written: {error.strerror}.",
-                remedy=f"Give the bridge's user the right to write {self.directory} (saves.directory).",
-            ) from error
+            same = await self._enter(entry, ticket)
+        except StorageError:
+            await self.bodies.remove(body.id)
+            raise
+        reached(Step.ENTERED)
+        if same.id != entry.id:
+            await self.bodies.remove(body.id)
+        return same
+
+    async def _enter(self, entry: Entry, ticket: int | None) -> Entry:
+        rule = partial(rules.enter, entry=entry, ticket=ticket)
+        return await self.index.change(entry.site, entry.key, rule, matching=(entry.sha256, entry.source))
+
+    def _reached(self, site: str, key: str) -> Callable[[Step], None]:
+        return lambda step: self.observe(step, site, key)
+
+    # --- at the start -----------------------------------------------------------------------------------------------
+
+    async def settle(self) -> None:
+        """Bring bodies and index into step again, after whatever ended the process before."""
+        remains = await asyncio.to_thread(self.bodies.remains, self.index.is_alive)
+        known = await self.index.identities()
+        for identity in remains.labels - remains.bodies.keys():
+            await asyncio.to_thread(self.bodies.drop_label, identity)
+        for identity in sorted(remains.bodies.keys() - known):
+            await self._enter_again(identity, remains.bodies[identity])
+        for identity in sorted(known - remains.bodies.keys()):
+            await self._lost(identity)
+
+    async def _enter_again(self, identity: str, size: int) -> None:
+        label = await asyncio.to_thread(self.bodies.label, identity)
+        try:
+            entry = _from_label(label or {}, identity, ticket=await self.index.ticket())
+        except (TypeError, ValueError, KeyError) as error:
+            log.error(
+                "a body that nothing is known about",
+                entry=identity,
+                why=repr(error),
+                remedy=f"Look at {self.bodies.path(identity)}; move it away when you know whose it is.",
+            )
+            return
+        if entry.size != size:
+            entry = dataclasses.replace(
+                entry, state=State.DEAD, why="its body is not as long as it was", ended=self.clock()
+            )
+        same = await self._enter(entry, None)
+        if same.id != identity:
+            await self.bodies.remove(identity)
+        log.warning("a body without a row is entered", site=entry.site, key=entry.key, entry=same.id)
+
+    async def _lost(self, identity: str) -> None:
+        entry = await self.index.find(identity)
+        if entry is None or self.bodies.path(identity).exists():
+            return
+        if entry.state in (State.WAITING, State.DEAD):
+            log.error("a body is gone", site=entry.site, key=entry.key, entry=identity, size=entry.size)
+        await self.index.change(entry.site, entry.key, partial(_without_body, identity=identity, now=self.clock()))
+
+    # --- retention --------------------------------------------------------------------------------------------------
+
+    async def expire(self) -> int:
+        """Delete the bodies of entries that ended long enough ago; give their number."""
+        number, before = 0, self.clock() - self.keep_for
+        while batch := await self.index.expired(before=before, limit=_BATCH):
+            for entry in batch:
+                reached = self._reached(entry.site, entry.key)
+                # The body first: one without a row would be taken for a save that has to be delivered.
+                await self.bodies.remove(entry.id)
+                reached(Step.UNLINKED)
+                await self.index.change(entry.site, entry.key, partial(_without_body, identity=entry.id, now=None))
+                reached(Step.EXPIRED)
+            number += len(batch)
+        await self.index.prune(before=self.clock() - max(_REMEMBERED, self.keep_for))
+        return number
+
+    async def discard(self, entry: Entry) -> None:
+        """Delete an entry for good."""
+        await self.bodies.remove(entry.id)
+        await self.index.drop(entry.id)
 
     async def check(self) -> str:
-        """Say that bodies can be kept.
+        """Say that bodies can be kept, for the readiness page.
 
         Raises:
             StorageError: they can't.
         """
-        await asyncio.to_thread(self.open)
-        number, size = await asyncio.to_thread(self.left)
-        return f"{number} undelivered, {size} bytes"
-
-    async def keep(self, body: AsyncIterable[bytes], *, filetype: str | None, about: dict[str, Any]) -> Entry:
-        """Make a body durable and give its entry.
-
-        Args:
-            body: the file, in chunks; its errors pass through, and nothing of it is kept.
-            filetype: its extension, by which its first bytes are looked at; None: not looked at.
-            about: what the file beside it says, JSON.
-
-        Raises:
-            TooLargeError: it is over ``max_size``.
-            StorageError: the disk refused it, or its first bytes belong to another type.
-        """
-        name = secrets.token_hex(12)
-        temporary, final = self.directory / f"{name}.part", self.directory / f"{name}.body"
-        try:
-            size, sha256 = await self._write(temporary, body, filetype)
-            entry = Entry(name, final, size, sha256, about)
-            await asyncio.to_thread(self._publish, temporary, entry)
-        except OSError as error:
+        await asyncio.to_thread(self.bodies.open)
+        free = await asyncio.to_thread(self.bodies.free)
+        if free < 0:
             raise StorageError(
-                f"The edited file can't be kept: {error.strerror}.",
-                remedy=f"Look at the space and the rights of {self.directory} (saves.directory).",
-            ) from error
-        finally:
-            if not final.exists():
-                _remove(temporary, final.with_suffix(".json"))
-        return entry
-
-    async def _write(self, path: Path, body: AsyncIterable[bytes], filetype: str | None) -> tuple[int, str]:
-        digest, size, head = hashlib.sha256(), 0, b""
-        file = await asyncio.to_thread(_create, path)
-        try:
-            async for chunk in body:
-                size += len(chunk)
-                if size > self._max_size:
-                    raise TooLargeError("The edited file is over saves.max_size.", size=size)
-                head += chunk[: _HEAD - len(head)]
-                await asyncio.to_thread(_take, file, digest, chunk)
-            if size == 0 or (filetype is not None and not fits_signature(filetype, head)):
-                raise StorageError(
-                    f"What ONLYOFFICE Docs gave is no {filetype or 'file'}.", size=size, starts=head.hex()
-                )
-            await asyncio.to_thread(_flush, file)
-        finally:
-            file.close()
-        return size, digest.hexdigest()
-
-    def _publish(self, temporary: Path, entry: Entry) -> None:
-        about = {"id": entry.id, "size": entry.size, "sha256": entry.sha256, **entry.about}
-        label = entry.path.with_suffix(".json")
-        with _create(label) as file:
-            file.write(json.dumps(about, indent=1).encode())
-            _flush(file)
-        temporary.rename(entry.path)
-        _flush_directory(self.directory)
-
-    async def note(self, entry: Entry, **news: Any) -> None:
-        """Write what became of an entry into the file beside it."""
-        label = entry.path.with_suffix(".json")
-        about = {"id": entry.id, "size": entry.size, "sha256": entry.sha256, **entry.about, **news}
-        await asyncio.to_thread(label.write_text, json.dumps(about, indent=1))
-
-    async def drop(self, entry: Entry) -> None:
-        """Delete an entry that HumHub has."""
-        await asyncio.to_thread(entry.path.unlink, missing_ok=True)
-        await asyncio.to_thread(entry.path.with_suffix(".json").unlink, missing_ok=True)
-
-    def left(self) -> tuple[int, int]:
-        """Count the bodies in the directory, and their bytes."""
-        sizes = []
-        for path in self.directory.glob("*.body"):
-            with contextlib.suppress(FileNotFoundError):
-                sizes.append(path.stat().st_size)
-        return len(sizes), sum(sizes)
+                "The free space is below saves.reserve: new saves are refused.",
+                remedy=f"Make room where {self.bodies.directory} lies.",
+            )
+        totals = await self.index.totals()
+        waiting = sum(total.number for total in totals if total.state is State.WAITING)
+        dead = sum(total.number for total in totals if total.state is State.DEAD)
+        size = sum(total.size for total in totals if total.state in (State.WAITING, State.DEAD))
+        return f"{waiting} waiting, {dead} dead letters, {size} bytes"
 
 
-def _remove(*paths: Path) -> None:
-    """Delete what is left of a body that never came to be; the disk that refused it may refuse that, too."""
-    for path in paths:
-        with contextlib.suppress(OSError):
-            path.unlink(missing_ok=True)
+def _from_label(label: dict[str, Any], identity: str, *, ticket: int) -> Entry:
+    """Read an entry from its label, which an earlier release wrote with less in it."""
+    given: dict[str, Any] = {name: label[name] for name in _LABEL if name in label}
+    given.setdefault("iat", float(label["kept"]))
+    given.setdefault("arrival", ticket)
+    given.setdefault("fields", {"users": label.get("users") or []})
+    return Entry(**{**given, "id": identity})
 
 
-def _create(path: Path) -> IO[bytes]:
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb", buffering=0)
-
-
-def _take(file: IO[bytes], digest: Any, chunk: bytes) -> None:
-    view = memoryview(chunk)
-    while view:
-        view = view[file.write(view) :]
-    digest.update(chunk)
-
-
-def _flush(file: IO[bytes]) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def _flush_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _without_body(record: Record, *, identity: str, now: float | None) -> tuple[Record, None]:
+    """Note that a body is no longer there; one that was still needed is a dead letter, if there is a ``now``."""
+    entry = record.entry(identity)
+    if entry is None:
+        return record, None
+    changed = dataclasses.replace(entry, held=False)
+    if now is not None and entry.state is State.WAITING:
+        changed = dataclasses.replace(changed, state=State.DEAD, ended=now, why="its body is no longer on the disk")
+    return record.with_entry(changed), None

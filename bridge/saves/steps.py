@@ -42,7 +42,7 @@ class Step(enum.StrEnum):
 
 
 Observer = Callable[[Step, str, str], None]
-"""Called with the step, the site's name and the document key."""
+"""Called with the step, the site's name and the document key, from whichever thread does the work."""
 
 
 def unobserved(_step: Step, _site: str, _key: str) -> None:

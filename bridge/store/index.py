@@ -37,6 +37,10 @@ class Index(ABC):
     """The name of this worker, unique among all that ever were."""
 
     @abstractmethod
+    def is_alive(self, worker: str) -> bool:
+        """Say whether the worker of that name still runs; asked from any thread."""
+
+    @abstractmethod
     async def arrive(self, site: str, key: str, *, target: str, node: str) -> int:
         """Open a callback of ``key``: give it its place among all callbacks, and remember its target."""
 
@@ -81,10 +85,19 @@ class Index(ABC):
 
     @abstractmethod
     async def due(self, now: float, *, limit: int) -> list[tuple[str, str]]:
-        """Give site and key of records whose newest entry waits and is due, and of those with an attempt in flight.
+        """Give site and key of entries that wait, are due, and have a target; the first due first.
 
-        Oldest due first, waiting ones without a target left out.
+        Left out are those of open callbacks and of keys with an attempt in flight. What is due later than any pause can
+        last counts as due: a clock jumped.
         """
+
+    @abstractmethod
+    async def adrift(self) -> list[tuple[str, str]]:
+        """Give site and key of records with an attempt in flight that nobody makes any more."""
+
+    @abstractmethod
+    async def bury(self) -> None:
+        """Close the callbacks of workers that are dead."""
 
     @abstractmethod
     async def hurry(self, site: str | None, *, due: float) -> int:

@@ -35,6 +35,8 @@ _PREFIX: Final = "sqlite:///"
 _BUSY: Final = 30.0
 # So many of a key's entries are looked at, beside those that wait, are dead, or are asked for by their hash.
 _RECENT: Final = 50
+# No pause of the courier's is so long, in seconds.
+_FAR: Final = 3600.0
 _COLUMNS: Final = tuple(field.name for field in dataclasses.fields(Entry))
 _READ: Final = f"SELECT {', '.join(_COLUMNS)} FROM entries"  # noqa: S608 - names of our own
 _WRITE: Final = f"INSERT OR REPLACE INTO entries ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
@@ -95,10 +97,7 @@ class SqliteIndex(Index):
         self._workers = Workers(self.path.with_name(f"{self.path.name}.workers"))
         self.worker = self._workers.name
         with self._transaction() as sql:
-            owners = [owner for (owner,) in sql.execute("SELECT DISTINCT owner FROM callbacks")]
-            for owner in owners:
-                if not self._workers.is_alive(owner):
-                    sql.execute("DELETE FROM callbacks WHERE owner = ?", (owner,))
+            self._bury(sql)
 
     async def close(self) -> None:
         """Leave the store."""
@@ -140,6 +139,9 @@ class SqliteIndex(Index):
             if sql.in_transaction:
                 sql.execute("ROLLBACK")
             raise
+
+    def is_alive(self, worker: str) -> bool:
+        return self._workers is not None and self._workers.is_alive(worker)
 
     # --- callbacks and keys -----------------------------------------------------------------------------------------
 
@@ -230,17 +232,14 @@ class SqliteIndex(Index):
             number=number,
             cooling=cooling,
             flight=flight,
-            alive=flight is not None and flight.until > self._clock() and self._is_alive(flight.owner),
+            alive=flight is not None and self._flies(flight),
             entries=tuple(sorted(map(_entry, entries), key=lambda entry: entry.place)),
             callbacks=tuple(
                 OpenCallback(ticket=ticket, owner=owner, entry=entry)
                 for ticket, owner, entry in callbacks
-                if self._is_alive(owner)
+                if self.is_alive(owner)
             ),
         )
-
-    def _is_alive(self, worker: str) -> bool:
-        return self._workers is not None and self._workers.is_alive(worker)
 
     async def find(self, identity: str) -> Entry | None:
         rows = await self._rows(f"{_READ} WHERE id >= ? AND id < ? LIMIT 2", (identity, identity + "g"))
@@ -257,12 +256,32 @@ class SqliteIndex(Index):
 
     async def due(self, now: float, *, limit: int) -> list[tuple[str, str]]:
         rows = await self._rows(
-            "SELECT site, key FROM keys WHERE flight IS NOT NULL UNION ALL SELECT site, key FROM ("
-            "SELECT entries.site, entries.key FROM entries JOIN keys USING (site, key) WHERE state = ? AND due <= ? "
-            "AND target IS NOT NULL AND flight IS NULL ORDER BY due LIMIT ?)",
-            (State.WAITING.value, now, limit),
+            "SELECT entries.site, entries.key FROM entries JOIN keys USING (site, key) "
+            "WHERE state = ? AND (due <= ? OR due > ?) AND target IS NOT NULL AND flight IS NULL "
+            "AND NOT EXISTS (SELECT 1 FROM callbacks WHERE callbacks.entry = entries.id) ORDER BY due LIMIT ?",
+            (State.WAITING.value, now, now + _FAR, limit),
         )
         return list(dict.fromkeys((site, key) for site, key in rows))
+
+    async def adrift(self) -> list[tuple[str, str]]:
+        rows = await self._rows("SELECT site, key, flight FROM keys WHERE flight IS NOT NULL", ())
+        flights = [(site, key, Flight(**json.loads(flight))) for site, key, flight in rows]
+        return [(site, key) for site, key, flight in flights if flight.over or not self._flies(flight)]
+
+    def _flies(self, flight: Flight) -> bool:
+        return flight.until > self._clock() and self.is_alive(flight.owner)
+
+    async def bury(self) -> None:
+        def work() -> None:
+            with self._transaction() as sql:
+                self._bury(sql)
+
+        await self._call(work)
+
+    def _bury(self, sql: sqlite3.Connection) -> None:
+        for (owner,) in sql.execute("SELECT DISTINCT owner FROM callbacks").fetchall():
+            if not self.is_alive(owner):
+                sql.execute("DELETE FROM callbacks WHERE owner = ?", (owner,))
 
     async def hurry(self, site: str | None, *, due: float) -> int:
         def work() -> int:

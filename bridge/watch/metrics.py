@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
+
+from bridge.store.index import Total
+from bridge.store.records import State
 
 __all__ = ["CONTENT_TYPE", "Metrics"]
 
@@ -46,10 +49,21 @@ class Metrics:
             "bridge_saves_total", "Callbacks, by what became of them.", ("site", "outcome"), registry=self.registry
         )
         self._websockets = Gauge("bridge_websockets", "Websockets being relayed.", registry=self.registry)
-        self._waiting = Gauge(
-            "bridge_saves_undelivered", "Edited files that HumHub did not take.", registry=self.registry
+        self._deliveries = Counter(
+            "bridge_deliveries_total", "Attempts to deliver, by their end.", ("site", "outcome"), registry=self.registry
         )
-        self._waiting_bytes = Gauge("bridge_saves_undelivered_bytes", "Their size.", registry=self.registry)
+        kept = ("site", "state")
+        self._kept = Gauge("bridge_spool_entries", "Edited files that are kept.", kept, registry=self.registry)
+        self._kept_bytes = Gauge("bridge_spool_bytes", "Their size.", kept, registry=self.registry)
+        self._kept_oldest = Gauge(
+            "bridge_spool_oldest_seconds", "The age of the oldest of them.", kept, registry=self.registry
+        )
+        self._forgotten = Gauge(
+            "bridge_forgotten_unknown",
+            "Files that Docs could not deliver, of documents that the bridge has never seen.",
+            ("node",),
+            registry=self.registry,
+        )
         Info("bridge_build", "The running version.", registry=self.registry).info(
             {"version": version("humhub-onlyoffice-bridge")}
         )
@@ -76,11 +90,30 @@ class Metrics:
         """Count what became of a callback."""
         self._saves.labels(site, outcome).inc()
 
-    def watch(self, *, websockets: Callable[[], int], undelivered: Callable[[], tuple[int, int]]) -> None:
-        """Read the gauges from where their truth is, whenever they are asked for."""
+    def delivered(self, site: str, outcome: str) -> None:
+        """Count an attempt to deliver."""
+        self._deliveries.labels(site, outcome).inc()
+
+    def watch(self, *, websockets: Callable[[], int]) -> None:
+        """Read the gauge from where its truth is, whenever it is asked for."""
         self._websockets.set_function(websockets)
-        self._waiting.set_function(lambda: undelivered()[0])
-        self._waiting_bytes.set_function(lambda: undelivered()[1])
+
+    def kept(self, totals: Iterable[Total], sites: Iterable[str], *, now: float) -> None:
+        """Set what is kept; a site and state without entries has none."""
+        for site in sites:
+            for state in State:
+                for gauge in (self._kept, self._kept_bytes, self._kept_oldest):
+                    gauge.labels(site, state.value).set(0)
+        for total in totals:
+            labels = (total.site, total.state.value)
+            self._kept.labels(*labels).set(total.number)
+            self._kept_bytes.labels(*labels).set(total.size)
+            self._kept_oldest.labels(*labels).set(max(0.0, now - total.oldest))
+
+    def forgotten(self, unknown: Mapping[str, int]) -> None:
+        """Set how many forgotten files of unknown documents each node has."""
+        for node, number in unknown.items():
+            self._forgotten.labels(node).set(number)
 
     def page(self) -> bytes:
         """Give the page that Prometheus reads."""

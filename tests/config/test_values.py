@@ -79,6 +79,8 @@ def test_the_reference_shows_the_defaults(loaded: Callable[..., Loaded]) -> None
         ("saves.attempt", 300.0),
         ("saves.keep", 86400.0),
         ("saves.max_size", 1 << 30),
+        ("saves.reserve", 256 << 20),
+        ("saves.storing", 60.0),
         ("saves.sweep", 300.0),
         ("timeline.keep", 604800.0),
         ("limits.body", 100 << 20),

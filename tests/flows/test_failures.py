@@ -60,12 +60,14 @@ NOT_STORED = {
     "a page": Fault(page=True),
     "a redirect": Fault(redirect="http://127.0.20.1/user/auth/login"),
     "a hang": Fault(hang=30),
-    "nothing": Fault(empty=True),
     "a 500 after the pull": Fault(after_fetch=True),
 }
 STORED_ALL_THE_SAME = {
     "a 500 after it was stored": Fault(after_store="500"),
     "a cut after it was stored": Fault(after_store="cut"),
+}
+STORED_AND_SAID_OTHERWISE = {
+    "nothing": Fault(empty=True),
     "too late an answer": Fault(late=2.5),
 }
 
@@ -77,10 +79,22 @@ async def test_docs_hears_that_a_save_failed_and_the_edit_is_there_twice(make_ho
     h.humhub.faults.add("track", {**NOT_STORED, **STORED_ALL_THE_SAME}[fault], times=None)
     await editor.leave()
     assert heard(await h.told(editor.key)) == [(200, 1)]
-    if fault in NOT_STORED and fault != "nothing":
+    if fault in NOT_STORED:
         assert words(h.humhub.files[guid].content()) == OLD
     assert kept(h) == [OLD + NEW]
     assert list(h.docs.forgotten) == [editor.key]
+
+
+@pytest.mark.parametrize("fault", STORED_AND_SAID_OTHERWISE)
+async def test_a_save_that_humhub_took_without_saying_so_counts_as_saved(make_house: MakeHouse, fault: str) -> None:
+    h = await make_house(adjust=impatient)
+    _, guid, editor = await open_with_old_text(h)
+    h.humhub.faults.add("track", STORED_AND_SAID_OTHERWISE[fault])
+    await editor.leave()
+    assert heard(await h.told(editor.key)) == [(200, 0)]
+    assert words(h.humhub.files[guid].content()) == OLD + NEW
+    assert h.saves == []
+    assert list(h.docs.forgotten) == []
 
 
 async def test_an_unreachable_humhub_is_tried_again_until_the_deadline(make_house: MakeHouse) -> None:

@@ -27,6 +27,7 @@ from bridge.config import (
     NodeConfig,
     SavesConfig,
     SiteConfig,
+    StoreConfig,
     UpstreamConfig,
 )
 from bridge.protocol.secret import Secret
@@ -36,6 +37,8 @@ HUMHUB_SECRET = "humhub-secret-0123456789abcdef0123456789"
 DOCS_SECRET = "docs-secret-0123456789abcdef0123456789"
 INNER_SECRET = "inner-secret-0123456789abcdef0123456789"
 NOW = 1_800_000_000.0
+
+_SWEPT = "/coauthoring/CommandService.ashx"
 
 Respond = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -60,9 +63,14 @@ class Fake:
     respond: Respond | None = None
     seen: list[Seen] = field(default_factory=list)
     url: str = ""
+    forgotten: list[str] = field(default_factory=list)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        self.seen.append(Seen(request.method, request.raw_path, request.headers, await request.read()))
+        body = await request.read()
+        if request.raw_path == _SWEPT and json.loads(body).get("c") == "getForgottenList":
+            # The bridge asks this by itself, at its start and every few minutes.
+            return web.json_response({"error": 0, "keys": self.forgotten})
+        self.seen.append(Seen(request.method, request.raw_path, request.headers, body))
         if self.respond is None:
             return web.Response(status=599, text="nothing was expected here")
         return await self.respond(request)
@@ -172,6 +180,7 @@ def configuration(directory: Path, humhub: str, docs: str) -> Config:
             jwt=DocsJwt(browser=ring, inbox=ring, outbox=ring),
         ),
         saves=SavesConfig(directory=directory / "saves", deadline=0.0, attempt=5.0),
+        store=StoreConfig(url=f"sqlite:///{directory / 'bridge.db'}"),
     )
 
 
@@ -218,5 +227,6 @@ legs:
 sites: [{{name: social, upstream: "{humhub}", {ring}}}]
 docs: {{nodes: [{{name: docs-1, upstream: "{docs}"}}], {ring}}}
 saves: {{directory: ./saves}}
+store: {{url: "sqlite:///./bridge.db"}}
 {more}
 """

@@ -1,0 +1,205 @@
+"""Attempts to deliver: one a key at a time, numbered before it is sent, settled when its end isn't known.
+
+Theory of operation. :meth:`Delivery.next` decides and, where an attempt is due, numbers it, as one transaction over the
+key's record; :meth:`Delivery.fly` makes the attempt: it tells HumHub's track route, which pulls the body from the
+humhub leg meanwhile by the attempt's own capability (HumHub's fetch obeys no configuration and stores whatever it gets,
+so it must never be sent anywhere else), and records the end under the attempt's number. If somebody took the attempt
+over meanwhile, its number is no longer the record's, and what it found counts for nothing.
+
+:meth:`Delivery.settle` finds out about an attempt whose end isn't known. A signed ``GET backend/download`` asks HumHub
+whether it knows the key: 200 does it, 404 it doesn't, and anything else leaves the question open.
+
+So many attempts of a site are open at once, those of callbacks and the courier's together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import random
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from http import HTTPStatus
+from typing import Any, Final, TypeVar
+
+import structlog
+from multidict import CIMultiDict
+
+from bridge import hop
+from bridge.protocol.errors import BridgeError, StorageError, UnreachableError, UpstreamError
+from bridge.protocol.messages import Callback
+from bridge.protocol.urls import Backend, sibling
+from bridge.saves import rules, track
+from bridge.saves.attempts import Attempts
+from bridge.saves.backoff import pause
+from bridge.saves.rules import End, Send
+from bridge.saves.steps import Observer, Step
+from bridge.saves.track import Told
+from bridge.sites import Site, Topology
+from bridge.store.index import Index
+from bridge.store.records import Flight, Record
+from bridge.transport.upstream import Timeouts, Upstream
+
+__all__ = ["OPEN_ATTEMPTS", "Delivery", "limits_of", "post"]
+
+log = structlog.get_logger(__name__)
+
+S = TypeVar("S")
+
+# Of one site at once; HumHub's PHP has processes for some dozens of requests, and people use them, too.
+OPEN_ATTEMPTS: Final = 16
+# HumHub's answer to a callback is a line; an error page of its is some 20 KB.
+_ANSWER_LIMIT: Final = 1 << 20
+# How long a question about a key may take, in seconds, and for how much longer an attempt is ours than it may last.
+_PROBE: Final = 20.0
+_MARGIN: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Makes attempts for all sites. ``attempt`` is how long one may last, ``storing`` see ``rules.after``; seconds.
+
+    ``ended`` hears of each attempt's end, by the site's name.
+    """
+
+    topology: Topology
+    index: Index
+    attempts: Attempts
+    clock: Callable[[], float]
+    observe: Observer
+    attempt: float
+    storing: float
+    ended: Callable[[str, str], None] = lambda _site, _end: None
+    slots: defaultdict[str, asyncio.Semaphore] = field(
+        default_factory=lambda: defaultdict(lambda: asyncio.Semaphore(OPEN_ATTEMPTS))
+    )
+
+    async def next(self, site: Site, key: str, decide: Callable[[Record], S]) -> S | Flight:
+        """Give the next step for a key: what ``decide`` says, or, in place of a ``Send`` that may go, its attempt.
+
+        An attempt that is given is numbered, and is to be flown.
+        """
+        flight = await self.index.change(site.name, key, partial(self._decide, decide=decide))
+        if isinstance(flight, Flight):
+            self.observe(Step.NUMBERED, site.name, key)
+        return flight
+
+    def _decide(self, record: Record, *, decide: Callable[[Record], S]) -> tuple[Record, S | Flight]:
+        now = self.clock()
+        record = rules.cooled(record, now=now, storing=self.storing)
+        step = decide(record)
+        if not isinstance(step, Send) or step.earliest > now:
+            return record, step
+        return rules.begin(record, step, owner=self.index.worker, until=now + self.attempt + _MARGIN)
+
+    async def fly(self, site: Site, key: str, flight: Flight, callback: Callback | None = None) -> Told:
+        """Make a numbered attempt and record its end; ``callback`` is the one that it is made for, if there is one."""
+        record = await self.index.read(site.name, key)
+        told = await self._tell(site, record, flight, callback)
+        self.observe(Step.HEARD, site.name, key)
+        self.ended(site.name, told.end.value)
+        try:
+            await self._record(site, key, flight, told)
+        except StorageError as error:
+            # HumHub's word holds all the same. The attempt is settled when its lease is over.
+            log.error(
+                "the end of an attempt can't be recorded", site=site.name, key=key, end=told.end, why=error.message
+            )
+            if told.end is not End.CONFIRMED:
+                raise
+        return told
+
+    async def _record(self, site: Site, key: str, flight: Flight, told: Told) -> None:
+        now = self.clock()
+        entry = (await self.index.read(site.name, key)).entry(flight.entry)
+        due = now + pause(now - entry.kept if entry is not None else 0.0, random.random())  # noqa: S311 - a jitter
+        rule = partial(
+            rules.after, number=flight.number, end=told.end, now=now, storing=self.storing, due=due, why=told.why
+        )
+        await self.index.change(site.name, key, lambda record: (rule(record), None))
+        self.observe(Step.RECORDED, site.name, key)
+        found = {"site": site.name, "key": key, "entry": flight.entry, "attempt": flight.number, "end": told.end.value}
+        log.info("delivery attempted", **found, status=flight.status, why=told.why or None)
+
+    async def _tell(self, site: Site, record: Record, flight: Flight, callback: Callback | None) -> Told:
+        entry = record.entry(flight.entry)
+        if entry is None or record.target is None:
+            return Told(End.UNSENT, "the save is no longer known")
+        message = callback or track.callback_of(entry, flight.status)
+        try:
+            fields = message.mapped(
+                lambda url: hop.file_for_humhub(self.topology, site, url),
+                url=self.topology.humhub_url(site, self.attempts.link(site.name, entry.key, flight)),
+            )
+            return await post(site, record.target, {**fields, "status": flight.status}, self.clock, self.attempt)
+        except UnreachableError as error:
+            return Told(End.UNSENT, f"HumHub: {error.message}")
+        except UpstreamError as error:
+            return Told(End.UNREAD, f"HumHub: {error.message}")
+        except BridgeError as error:
+            # Nothing was sent: the message has a link that can't be mapped.
+            return Told(End.UNSENT, error.message)
+
+    # --- settling ---------------------------------------------------------------------------------------------------
+
+    async def settle(self, site: Site, key: str) -> bool:
+        """Find out about a key's attempt that nobody makes any more; False where HumHub can't be asked now."""
+        now = self.clock()
+        flight = await self.index.change(site.name, key, partial(self._adopt, now=now))
+        if flight is None:
+            return True
+        self.observe(Step.PROBING, site.name, key)
+        record = await self.index.read(site.name, key)
+        knows_key = await self._knows_key(site, record)
+        log.info("attempt settled", site=site.name, key=key, attempt=flight.number, knows_key=knows_key)
+        if knows_key is None:
+            return False
+        rule = partial(rules.after_probe, number=flight.number, knows_key=knows_key, now=self.clock())
+        await self.index.change(site.name, key, lambda record: (rule(record), None))
+        self.observe(Step.SETTLED, site.name, key)
+        return True
+
+    def _adopt(self, record: Record, *, now: float) -> tuple[Record, Flight | None]:
+        if record.flight is None or not rules.is_adrift(record):
+            return record, None
+        until = now + _PROBE + _MARGIN
+        record = rules.adopt(record, record.flight, owner=self.index.worker, until=until, now=now, storing=self.storing)
+        return record, record.flight
+
+    async def _knows_key(self, site: Site, record: Record) -> bool | None:
+        """Ask HumHub whether it knows a key; None where it doesn't say."""
+        if record.target is None:
+            return None
+        target = sibling(record.target, Backend.DOWNLOAD)
+        headers = CIMultiDict({"Host": site.host, "Accept-Encoding": "identity"})
+        url = self.topology.docs_url(site, target)
+        headers.update(hop.token_for_humhub(site, {"url": url}, now=self.clock()))
+        try:
+            async with site.upstream.request("GET", target, headers=headers, deadline=_PROBE) as answer:
+                known = {HTTPStatus.OK: True, HTTPStatus.NOT_FOUND: False}
+                return known.get(HTTPStatus(answer.status))
+        except (UpstreamError, ValueError):
+            return None
+
+
+async def post(site: Site, target: str, fields: dict[str, Any], clock: Callable[[], float], limit: float) -> Told:
+    """Tell HumHub's track route, and read what it answers within ``limit`` seconds.
+
+    Raises:
+        UnreachableError: nothing was sent.
+        UpstreamError: no answer could be read.
+    """
+    headers = CIMultiDict({"Host": site.host, "Content-Type": "application/json", "Accept": "application/json"})
+    body = hop.track_body(site, fields, now=clock())
+    limits = limits_of(site.upstream, limit)
+    async with site.upstream.request(
+        "POST", target, headers=headers, body=body, timeouts=limits, deadline=limit
+    ) as answer:
+        return track.read_answer(answer.status, await answer.read(_ANSWER_LIMIT))
+
+
+def limits_of(upstream: Upstream, attempt: float) -> Timeouts:
+    """Give one attempt its own limit: HumHub says nothing while it pulls and stores, however long that takes."""
+    return dataclasses.replace(upstream.timeouts, first_byte=max(attempt, upstream.timeouts.first_byte))

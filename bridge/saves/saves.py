@@ -1,0 +1,96 @@
+"""All that keeps saves, put together: what the legs, the admin's page and the commands work with."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bridge.config import Config
+from bridge.saves.attempts import Attempts
+from bridge.saves.bodies import Bodies
+from bridge.saves.courier import Courier
+from bridge.saves.delivery import Delivery
+from bridge.saves.docs import Commands
+from bridge.saves.forgotten import Sweep
+from bridge.saves.intake import Intake
+from bridge.saves.sessions import Sessions
+from bridge.saves.spool import Spool
+from bridge.saves.steps import Observer
+from bridge.saves.turns import Turns
+from bridge.sites import Topology
+from bridge.store.index import Index
+from bridge.store.sqlite import SqliteIndex, path_of
+
+__all__ = ["Saves", "open_saves", "open_spool"]
+
+
+@dataclass(frozen=True, slots=True)
+class Saves:
+    """The parts; see each."""
+
+    index: Index
+    spool: Spool
+    attempts: Attempts
+    intake: Intake
+    sessions: Sessions
+    courier: Courier
+    sweep: Sweep
+
+    @contextlib.asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """Deliver what waits, and look for forgotten files, inside the block."""
+        async with self.courier.running(), self.sweep.running():
+            yield
+
+
+async def open_spool(config: Config, clock: Callable[[], float], observe: Observer) -> Spool:
+    """Open index and bodies; the caller closes the index.
+
+    Raises:
+        StorageError: one of them can't be used, or the index is of a newer bridge.
+    """
+    index = await SqliteIndex.open(path_of(config.store.url), clock=clock)
+    saves = config.saves
+    bodies = Bodies(Path(str(saves.directory)), worker=index.worker, max_size=saves.max_size, reserve=saves.reserve)
+    try:
+        await asyncio.to_thread(bodies.open)
+    except BaseException:
+        await index.close()
+        raise
+    return Spool(bodies, index, clock, observe, saves.keep)
+
+
+async def open_saves(
+    config: Config,
+    topology: Topology,
+    clock: Callable[[], float],
+    *,
+    observe: Observer,
+    ended: Callable[[str, str], None],
+    stack: contextlib.AsyncExitStack,
+) -> Saves:
+    """Open all of it, and settle what an earlier process left; it is closed with ``stack``.
+
+    ``ended`` hears how each attempt to deliver ended, by site.
+    """
+    spool = await open_spool(config, clock, observe)
+    index, saves, turns = spool.index, config.saves, Turns()
+    stack.push_async_callback(index.close)
+    await spool.settle()
+    attempts = Attempts(config.secret, index, spool.bodies, clock, observe, saves.attempt)
+    delivery = Delivery(topology, index, attempts, clock, observe, saves.attempt, saves.storing, ended)
+    commands = Commands(topology, clock)
+    sessions = Sessions(topology, index, delivery, commands, turns)
+    courier = Courier(topology, index, spool, delivery, clock)
+    return Saves(
+        index,
+        spool,
+        attempts,
+        Intake(topology, spool, index, delivery, turns, clock, observe, saves.deadline),
+        sessions,
+        courier,
+        Sweep(topology, index, spool, sessions, commands, turns, clock, observe, saves.sweep, courier.wake),
+    )

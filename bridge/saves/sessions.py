@@ -1,0 +1,117 @@
+"""Editing sessions: which documents are open, and what has to be settled before one is opened.
+
+A session that begins on a key whose newest save is in doubt could begin from content that HumHub is about to replace,
+or on a key that HumHub no longer knows. So the handshake waits until the key is settled; where that can't be done now,
+it is refused as a busy server would: the editor tries again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from bridge.protocol.errors import OverloadError, StorageError, UpstreamError
+from bridge.saves import rules
+from bridge.saves.delivery import Delivery
+from bridge.saves.docs import Commands
+from bridge.saves.rules import Forgotten, Hold, Settle
+from bridge.saves.steps import Step
+from bridge.saves.turns import Turns
+from bridge.sites import Topology
+from bridge.store.index import Index
+
+__all__ = ["Sessions"]
+
+log = structlog.get_logger(__name__)
+
+# How long a handshake waits for an attempt that is under way, in seconds.
+_PATIENCE: Final = 20.0
+_LOOK: Final = 0.1
+# Docs gives up a poll after 25 s without a word, and an editor after 45: one that hasn't polled for so long is gone.
+_POLLS_LAST: Final = 90.0
+
+
+@dataclass(slots=True)
+class Sessions:
+    """Knows which keys are open through this worker, and settles keys before they are."""
+
+    topology: Topology
+    index: Index
+    delivery: Delivery
+    commands: Commands
+    turns: Turns
+    _sockets: Counter[str] = field(default_factory=Counter)
+    _polled: dict[str, float] = field(default_factory=dict)
+
+    @contextlib.contextmanager
+    def socket(self, key: str) -> Iterator[None]:
+        """Count an open websocket of a key, for as long as the block lasts."""
+        self._sockets[key] += 1
+        try:
+            yield
+        finally:
+            self._sockets[key] -= 1
+            if not self._sockets[key]:
+                del self._sockets[key]
+
+    def polled(self, key: str) -> None:
+        """Note that an editor of a key has polled."""
+        now = asyncio.get_running_loop().time()
+        self._polled[key] = now
+        if len(self._polled) > len(self._sockets) + 1000:
+            self._polled = {name: when for name, when in self._polled.items() if now - when < _POLLS_LAST}
+
+    def is_open(self, key: str) -> bool:
+        """Say whether an editor has the key open through this worker."""
+        polled = self._polled.get(key)
+        recently = polled is not None and asyncio.get_running_loop().time() - polled < _POLLS_LAST
+        return key in self._sockets or recently
+
+    @contextlib.asynccontextmanager
+    async def beginning(self, key: str) -> AsyncIterator[None]:
+        """Settle a key before a session on it begins inside the block; the key counts as open from its end on.
+
+        Raises:
+            OverloadError: it can't be settled now.
+        """
+        async with self.turns.of(key):
+            try:
+                for name in await self.index.sites_of(key):
+                    await self._settle(name, key)
+            except (StorageError, UpstreamError) as error:
+                raise self._refusal(key, error.message) from error
+            yield
+
+    async def _settle(self, name: str, key: str) -> None:
+        site = self.topology.site_named(name)
+        until = asyncio.get_running_loop().time() + _PATIENCE
+        while True:
+            match rules.for_session(await self.index.read(name, key)):
+                case Settle():
+                    if not await self.delivery.settle(site, key):
+                        raise self._refusal(key, "HumHub doesn't say what became of the last save")
+                case Hold():
+                    if asyncio.get_running_loop().time() > until:
+                        raise self._refusal(key, "HumHub is storing the last save")
+                    await asyncio.sleep(_LOOK)
+                case Forgotten.DELETE:
+                    await self._forget(name, key)
+                    return
+                case None:
+                    return
+
+    async def _forget(self, site: str, key: str) -> None:
+        """Delete what Docs may have kept of a save that HumHub has."""
+        self.delivery.observe(Step.FORGETTING, site, key)
+        if await self.commands.forget(self.topology.node_for(key), key):
+            log.info("forgotten file deleted before a session", site=site, key=key)
+        self.delivery.observe(Step.FORGOT, site, key)
+
+    def _refusal(self, key: str, why: str) -> OverloadError:
+        return OverloadError("This document's last save is being settled; the editor tries again.", key=key, why=why)

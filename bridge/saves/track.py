@@ -1,0 +1,67 @@
+"""HumHub's track route: told of a callback, and its answer read by the table of ``docs/saves.md``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+
+from bridge.protocol.messages import Callback, Status
+from bridge.saves.rules import End
+from bridge.store.records import Entry
+
+__all__ = ["Told", "callback_of", "fields_of", "read_answer"]
+
+# What a later delivery tells of a save besides its file. Links to Docs' own files (changesurl) are over by then.
+_LASTING: Final = ("users", "lastsave", "userdata")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What HumHub said to an attempt, or what became of it instead; ``why`` in words."""
+
+    end: End
+    why: str = ""
+
+
+def fields_of(entry: Entry, status: int) -> dict[str, Any]:
+    """Give the message by which a save is delivered when its callback is over: a forced save, by command."""
+    fields: dict[str, Any] = {name: entry.fields[name] for name in _LASTING if name in entry.fields}
+    return {"key": entry.key, "status": status, "filetype": entry.filetype, **fields, "forcesavetype": 0}
+
+
+def callback_of(entry: Entry, status: int) -> Callback:
+    """Give that message as a callback."""
+    return Callback(entry.key, Status(status), None, entry.filetype, fields_of(entry, status))
+
+
+def read_answer(status: int, raw: bytes) -> Told:
+    """Read HumHub's answer to a callback.
+
+    404 means that the key is cleared: saved before, or the file was replaced; 403 that secrets or clocks differ.
+    """
+    if status == HTTPStatus.OK and _confirms(raw):
+        return Told(End.CONFIRMED)
+    if status == HTTPStatus.NOT_FOUND:
+        return Told(End.GONE, "HumHub no longer knows this key (404)")
+    if status == HTTPStatus.FORBIDDEN:
+        return Told(End.REFUSED, f"HumHub refuses our token (403): {_said(raw)}; compare secrets and clocks")
+    return Told(End.FAILED, f"HumHub answered {status}: {_said(raw)}")
+
+
+def _confirms(raw: bytes) -> bool:
+    try:
+        answer = json.loads(raw)
+    except ValueError:
+        return False
+    return isinstance(answer, dict) and answer.get("error") == 0 and not isinstance(answer.get("error"), bool)
+
+
+def _said(raw: bytes) -> str:
+    """Give what HumHub said in a word or two, for the log."""
+    try:
+        answer = json.loads(raw)
+    except ValueError:
+        return "no JSON" if raw else "nothing"
+    return str(answer.get("message", answer) if isinstance(answer, dict) else answer)[:200]

@@ -43,6 +43,11 @@ class Window:
     def frame(self) -> FrameLocator:
         return self.page.frame_locator("#onlyoffice-modal iframe")
 
+    @property
+    def line(self) -> Locator:
+        """Give the line above the editor that tells of a save that waits."""
+        return self.modal.locator(".alert[role='status']")
+
     # HumHub's page
 
     def file(self, name: str) -> Locator:

@@ -3,13 +3,111 @@
 from __future__ import annotations
 
 import pytest
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 
+from bridge.demo.humhub import Fault
 from bridge.protocol.notice import element, waiting_notice
-from tests.browser.desk import ARTIFACTS
+from tests.browser.desk import ARTIFACTS, Desk, Window
 from tests.chromium import needs_chromium
 
 pytestmark = [*needs_chromium, pytest.mark.xdist_group("chromium")]
+
+NAME = "Minutes of today.docx"
+LINE = waiting_notice("en-US")
+
+
+async def written_together(desk: Desk) -> tuple[Window, Window]:
+    """Let two people write in one document, and close it, while HumHub stores nothing."""
+    alice, admin = await desk.log_in("alice"), await desk.log_in("admin")
+    await alice.create("docx", NAME.removesuffix(".docx"))
+    await alice.type("Stored. ")
+    await alice.post("Our minutes")
+    await alice.preview(NAME, "Stored.")
+    await admin.page.reload()
+    desk.house.humhub.faults.add("track", Fault(status=500), times=None)
+    await alice.open(NAME)
+    await expect(alice.line).to_have_count(0)
+    await admin.open(NAME)
+    await alice.type("Alice adds. ")
+    await admin.shows("Alice adds.")
+    await admin.type("The admin too. ")
+    await alice.shows("The admin too.")
+    await closed_by_both(desk, alice, admin, saves=1)
+    return alice, admin
+
+
+async def closed_by_both(desk: Desk, alice: Window, admin: Window, *, saves: int) -> None:
+    """Close both editors, and wait until Docs has heard that this save, the so-many-eth of the key, isn't stored."""
+    for window in (alice, admin):
+        await window.settled()
+        await window.close_editor()
+    assert (await desk.house.told(key_of(desk), number=saves)).acknowledged is False
+
+
+def key_of(desk: Desk) -> str:
+    """Give the key under which the document is open."""
+    key = next(file.key for file in desk.house.humhub.files.values() if file.name == NAME)
+    assert key is not None
+    return key
+
+
+async def test_what_humhub_could_not_store_is_seen_again_edited_again_and_stored_in_the_end(desk: Desk) -> None:
+    alice, admin = await written_together(desk)
+    await alice.preview(NAME, "Stored.")
+    await alice.open(NAME)
+    await expect(alice.line).to_have_text(LINE)
+    await expect(alice.line).to_be_in_viewport(ratio=1)
+    await alice.shows("Stored. Alice adds. The admin too.")
+    await desk.picture(alice, "12-waits-alice")
+    await admin.open(NAME)
+    await expect(admin.line).to_have_text(LINE)
+    await admin.shows("Stored. Alice adds. The admin too.")
+    carol = await desk.log_in("carol")
+    await carol.open(NAME, "View document")
+    await expect(carol.line).to_have_text(LINE)
+    await carol.shows("Stored. Alice adds. The admin too.")
+    await desk.picture(carol, "12-waits-carol")
+    await carol.close_editor()
+    await alice.type("Alice once more. ")
+    await admin.shows("Alice once more.")
+    await admin.type("And the admin.")
+    await alice.shows("And the admin.")
+    await closed_by_both(desk, alice, admin, saves=2)
+    assert len(desk.house.saves) == 1
+
+    desk.house.humhub.faults.clear()
+    newest = "Stored. Alice adds. The admin too. Alice once more. And the admin."
+    await admin.preview(NAME, newest)
+    await desk.picture(admin, "12-stored")
+    assert desk.house.saves == []
+    await alice.open(NAME)
+    await expect(alice.line).to_have_count(0)
+    await alice.shows(newest)
+    await desk.picture(alice, "12-no-longer-waits")
+    await alice.close_editor()
+    assert (await desk.house.told(key_of(desk), number=3)).acknowledged is True
+    await alice.preview(NAME, newest)
+    assert desk.house.saves == []
+    assert desk.complaints() == []
+
+
+async def test_a_humhub_that_comes_back_while_someone_edits_gets_what_waits_and_then_the_rest(desk: Desk) -> None:
+    alice, admin = await written_together(desk)
+    await alice.open(NAME)
+    await expect(alice.line).to_have_text(LINE)
+    desk.house.humhub.faults.clear()
+    await admin.preview(NAME, "Stored. Alice adds. The admin too.")
+    await admin.open(NAME)
+    await expect(admin.line).to_have_count(0)
+    await alice.type("Alice once more.")
+    await admin.shows("Alice once more.")
+    for window in (alice, admin):
+        await window.settled()
+        await window.close_editor()
+    await admin.preview(NAME, "Stored. Alice adds. The admin too. Alice once more.")
+    assert desk.house.saves == []
+    assert desk.complaints() == []
+
 
 # The real module's page by its recorded sizes, with the few rules of Bootstrap that place its parts; in place of the
 # editor's frame stands an image, as wide and high.

@@ -112,6 +112,7 @@ def _admin(config: Config, common: _Common) -> web.Application:
     app[CLOCK] = common.clock
     app[TOPOLOGY] = common.topology
     app[SAVES] = common.saves
+    app[admin.LATEST] = common.count_saves
     app[admin.CHECKS] = {"saves": common.saves.spool.check, **admin.reachable(common.topology)}
     app.on_response_prepare.append(name_answer)
     app.add_routes(admin.routes())
@@ -174,6 +175,12 @@ class _Common:
     clock: Callable[[], float]
     sockets: LiveSockets
     polls: LiveSockets
+
+    async def count_saves(self) -> None:
+        """Bring the figures about saves up to date."""
+        names = [site.name for site in self.topology.sites]
+        self.metrics.kept(await self.saves.index.totals(), names, now=self.clock())
+        self.metrics.forgotten(self.saves.sweep.unknown)
 
 
 async def _common(

@@ -14,18 +14,20 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from multidict import CIMultiDict
 
-from bridge.legs.state import CLOCK, METRICS, SAVES, TOPOLOGY
+from bridge.legs.state import METRICS
 from bridge.protocol.errors import BadAnswerError, RefusedError
 from bridge.protocol.headers import host_of
 from bridge.protocol.secret import Secret
 from bridge.sites import Node, Site, Topology
 from bridge.watch.metrics import CONTENT_TYPE
 
-__all__ = ["CHECKS", "Check", "guard", "reachable", "routes"]
+__all__ = ["CHECKS", "LATEST", "Check", "guard", "reachable", "routes"]
 
 # A dependency's check: gives what to say of it, or raises what is wrong with it.
 Check = Callable[[], Awaitable[str]]
 
+# Brings the figures up to date that aren't counted as things happen.
+LATEST: web.AppKey[Callable[[], Awaitable[None]]] = web.AppKey("LATEST")
 CHECKS: web.AppKey[Mapping[str, Check]] = web.AppKey("CHECKS")
 
 # A dependency that takes longer to say how it is can't do its work, in seconds.
@@ -73,11 +75,8 @@ async def _checked(check: Check) -> dict[str, object]:
 
 async def figures(request: web.Request) -> web.Response:
     """Give the figures for Prometheus."""
-    saves, metrics = request.app[SAVES], request.app[METRICS]
-    names = [site.name for site in request.app[TOPOLOGY].sites]
-    metrics.kept(await saves.index.totals(), names, now=request.app[CLOCK]())
-    metrics.forgotten(saves.sweep.unknown)
-    return web.Response(body=metrics.page(), headers={"Content-Type": CONTENT_TYPE})
+    await request.app[LATEST]()
+    return web.Response(body=request.app[METRICS].page(), headers={"Content-Type": CONTENT_TYPE})
 
 
 def reachable(topology: Topology) -> dict[str, Check]:

@@ -90,7 +90,7 @@ async def _rewritten(request: web.Request, site: Site, answer: Answer, raw: byte
     note(request, editor=edited is not None)
     if edited is None:
         return raw
-    for key, target in opened:
+    for key, target in tuple(opened):
         if await _opens_what_waits(request, site, key, target):
             edited = rewrite(page, replace(edits, notice=lambda _, lang: waiting_notice(lang))) or edited
     return edited if _CODINGS[coding] is None else _encoded(edited, coding)

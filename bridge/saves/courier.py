@@ -60,13 +60,14 @@ class _Bearing:
 
 @dataclass(slots=True)
 class Courier:
-    """Delivers for all sites; :meth:`running` runs it."""
+    """Delivers for all sites; :meth:`running` runs it. ``delivered`` hears that something was."""
 
     topology: Topology
     index: Index
     spool: Spool
     delivery: Delivery
     clock: Callable[[], float]
+    delivered: Callable[[], None] = lambda: None
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
     _busy: set[tuple[str, str]] = field(default_factory=set)
     _not_before: dict[tuple[str, str], float] = field(default_factory=dict)
@@ -130,6 +131,8 @@ class Courier:
             elif isinstance(step, Flight):
                 told = await self.delivery.fly(site, key, step)
                 well = told.end in (End.CONFIRMED, End.GONE)
+                if told.end is End.CONFIRMED:
+                    self.delivered()
             else:
                 return  # it is being delivered by its callback, or HumHub may still be storing
         if well:

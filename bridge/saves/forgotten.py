@@ -23,7 +23,7 @@ from bridge.saves import rules
 from bridge.saves.bodies import Body
 from bridge.saves.courier import forgiving
 from bridge.saves.docs import Commands
-from bridge.saves.intake import body_of
+from bridge.saves.fetching import body_of
 from bridge.saves.rules import Forgotten
 from bridge.saves.sessions import Sessions
 from bridge.saves.spool import Draft, Spool
@@ -56,6 +56,7 @@ class Sweep:
     interval: float
     found: Callable[[], None]
     unknown: dict[str, int] = field(default_factory=dict)
+    _asked: asyncio.Event = field(default_factory=asyncio.Event)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -71,7 +72,19 @@ class Sweep:
         while True:
             nodes = self.topology.nodes
             await asyncio.gather(*(forgiving(f"the sweep of {node.name}", self.sweep(node)) for node in nodes))
-            await asyncio.sleep(self.interval)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.interval):
+                    await self._asked.wait()
+                    await asyncio.sleep(self._quiet)
+            self._asked.clear()
+
+    def soon(self) -> None:
+        """Sweep before the interval is over: HumHub has got something that Docs may keep as forgotten."""
+        self._asked.set()
+
+    @property
+    def _quiet(self) -> float:
+        return min(_QUIET, self.interval)
 
     async def sweep(self, node: Node) -> None:
         """Settle all forgotten files of one node."""
@@ -117,7 +130,7 @@ class Sweep:
 
     async def _is_quiet(self, site: str, key: str) -> bool:
         """Say whether nothing happens to a key just now: what Docs has of it could change while it is looked at."""
-        since = self.clock() - min(_QUIET, self.interval)
+        since = self.clock() - self._quiet
         record = await self.index.read(site, key)
         recent = any(max(entry.kept, entry.ended or 0.0) > since for entry in record.entries)
         return not (recent or record.callbacks or self.sessions.is_open(key))

@@ -23,6 +23,7 @@ import enum
 from dataclasses import dataclass, replace
 from typing import Final
 
+from bridge.protocol.errors import ConflictError
 from bridge.protocol.messages import Status
 from bridge.store.records import Entry, Flight, Record, State
 
@@ -48,6 +49,7 @@ __all__ = [
     "joined",
     "place_of_forgotten",
     "pulled",
+    "revived",
     "served",
     "status_for",
 ]
@@ -340,3 +342,23 @@ def after_probe(record: Record, number: int, *, knows_key: bool, now: float) -> 
     if not knows_key:
         entry = _gone(entry, flight.status, now=now, why="HumHub no longer knows this key (404)")
     return _superseded(replace(record, flight=None).with_entry(entry), now=now)
+
+
+def revived(record: Record, identity: str, *, now: float) -> Record:
+    """Give the record with an entry due now, by hand; a dead letter waits again.
+
+    Raises:
+        ConflictError: HumHub has it, a newer save of its document came, or its body is gone.
+    """
+    entry = record.entry(identity)
+    if entry is None or not entry.held:
+        raise ConflictError("Its body is gone, so there is nothing to deliver.")
+    if entry.state is State.DELIVERED:
+        raise ConflictError("HumHub has it already. To get at its content, export it.")
+    if entry.state is State.SUPERSEDED or record.newest != entry:
+        raise ConflictError(
+            "Only the newest save of a document is ever delivered, and this one isn't. To get at its content, export it."
+        )
+    if entry.state is State.DEAD:
+        entry = replace(entry, state=State.WAITING, ended=None, why="to be tried again, by hand")
+    return record.with_entry(replace(entry, due=now))

@@ -11,6 +11,7 @@ from pathlib import Path
 from bridge.config import Config
 from bridge.saves.attempts import Attempts
 from bridge.saves.bodies import Bodies
+from bridge.saves.carry import Carrier
 from bridge.saves.courier import Courier
 from bridge.saves.delivery import Delivery
 from bridge.saves.docs import Commands
@@ -85,12 +86,7 @@ async def open_saves(
     commands = Commands(topology, clock)
     sessions = Sessions(topology, index, delivery, commands, turns)
     courier = Courier(topology, index, spool, delivery, clock)
-    return Saves(
-        index,
-        spool,
-        attempts,
-        Intake(topology, spool, index, delivery, turns, clock, observe, saves.deadline),
-        sessions,
-        courier,
-        Sweep(topology, index, spool, sessions, commands, turns, clock, observe, saves.sweep, courier.wake),
-    )
+    sweep = Sweep(topology, index, spool, sessions, commands, turns, clock, observe, saves.sweep, courier.wake)
+    courier.delivered = sweep.soon
+    intake = Intake(topology, spool, index, Carrier(index, delivery, clock, saves.deadline), turns, clock, observe)
+    return Saves(index, spool, attempts, intake, sessions, courier, sweep)

@@ -41,6 +41,10 @@ class Index(ABC):
         """Say whether the worker of that name still runs; asked from any thread."""
 
     @abstractmethod
+    async def others(self) -> list[str]:
+        """Name the other workers that run on this index."""
+
+    @abstractmethod
     async def arrive(self, site: str, key: str, *, target: str, node: str) -> int:
         """Open a callback of ``key``: give it its place among all callbacks, and remember its target."""
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +33,7 @@ from bridge.config import (
     UpstreamConfig,
 )
 from bridge.protocol.secret import Secret
+from bridge.store.sqlite import path_of
 from tests.ports import fresh_port
 
 HUMHUB_SECRET = "humhub-secret-0123456789abcdef0123456789"
@@ -134,10 +137,26 @@ class Bridge:
         return status, json.loads(raw)
 
     @property
-    def saved(self) -> list[Path]:
+    def saved(self) -> list[Kept]:
+        """Give the saves that HumHub doesn't have, from the bridge's own index."""
         directory = self.config.saves.directory
         assert isinstance(directory, Path)
-        return sorted(directory.iterdir())
+        with contextlib.closing(sqlite3.connect(path_of(self.config.store.url))) as sql:
+            query = "SELECT id, site, key, status, size, state, why FROM entries WHERE state IN ('waiting', 'dead')"
+            return [Kept(directory / f"{row[0]}.body", *row[1:]) for row in sql.execute(query)]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A save as the bridge keeps it."""
+
+    body: Path
+    site: str
+    key: str
+    status: int
+    size: int
+    state: str
+    why: str
 
 
 def doc(**claims: Any) -> str:

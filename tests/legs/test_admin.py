@@ -24,8 +24,13 @@ def leg(token: Secret | None = None, **checks: admin.Check) -> web.Application:
     app = web.Application(middlewares=[*shared(entrance), admin.guard(token)])
     app[METRICS] = entrance.metrics
     app[admin.CHECKS] = checks
+    app[admin.LATEST] = nothing_new
     app.add_routes(admin.routes())
     return app
+
+
+async def nothing_new() -> None:
+    pass
 
 
 async def fine() -> str:

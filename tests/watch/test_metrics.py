@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bridge.store.index import Total
+from bridge.store.records import State
 from bridge.watch.metrics import Metrics
 
 
@@ -49,12 +51,23 @@ def test_what_fails_is_counted_by_its_reason() -> None:
 
 def test_gauges_are_read_when_they_are_asked_for() -> None:
     metrics, open_sockets = Metrics(), [1]
-    metrics.watch(websockets=lambda: len(open_sockets), undelivered=lambda: (2, 4096))
+    metrics.watch(websockets=lambda: len(open_sockets))
     open_sockets.append(2)
+    assert "bridge_websockets 2.0" in lines(metrics)
+
+
+def test_what_is_kept_is_counted_by_site_and_state() -> None:
+    metrics = Metrics()
+    metrics.kept([Total("social", State.WAITING, 2, 4096, 1000.0)], ["social"], now=1060.0)
+    metrics.forgotten({"docs-1": 3})
     found = lines(metrics)
-    assert "bridge_websockets 2.0" in found
-    assert "bridge_saves_undelivered 2.0" in found
-    assert "bridge_saves_undelivered_bytes 4096.0" in found
+    assert 'bridge_spool_entries{site="social",state="waiting"} 2.0' in found
+    assert 'bridge_spool_bytes{site="social",state="waiting"} 4096.0' in found
+    assert 'bridge_spool_oldest_seconds{site="social",state="waiting"} 60.0' in found
+    assert 'bridge_spool_entries{site="social",state="dead"} 0.0' in found
+    assert 'bridge_forgotten_unknown{node="docs-1"} 3.0' in found
+    metrics.kept([], ["social"], now=1070.0)
+    assert 'bridge_spool_oldest_seconds{site="social",state="waiting"} 0.0' in lines(metrics)
 
 
 def test_each_process_has_figures_of_its_own() -> None:

@@ -1,0 +1,48 @@
+"""Fetches an edited file from the node that has it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+
+from multidict import CIMultiDict
+
+from bridge.protocol.errors import BadAnswerError
+from bridge.protocol.signatures import is_page
+from bridge.saves.delivery import limits_of
+from bridge.sites import Node
+from bridge.transport.upstream import Answer
+
+__all__ = ["body_of"]
+
+
+@contextlib.asynccontextmanager
+async def body_of(
+    node: Node, path: str, filetype: str | None, limit: float
+) -> AsyncIterator[tuple[AsyncIterator[bytes], int | None]]:
+    """Fetch an edited file from its node; gives its chunks and its promised length.
+
+    Raises:
+        BadAnswerError: it is not the file; while iterating: it is not as long as promised.
+        UpstreamError: the node fails.
+    """
+    headers = CIMultiDict({"Accept-Encoding": "identity"})
+    limits = limits_of(node.upstream, limit)
+    async with node.upstream.request("GET", path, headers=headers, timeouts=limits, deadline=limit) as answer:
+        if answer.status != HTTPStatus.OK:
+            raise BadAnswerError("ONLYOFFICE Docs does not give the edited file.", answered=answer.status)
+        if is_page(answer.media_type, filetype):
+            kind = answer.media_type
+            raise BadAnswerError("ONLYOFFICE Docs gives a page instead of the edited file.", content_type=kind)
+        yield _counted(answer), answer.content_length
+
+
+async def _counted(answer: Answer) -> AsyncIterator[bytes]:
+    """Pass the body on and compare its length with the promised one."""
+    got = 0
+    async for chunk in answer.body:
+        got += len(chunk)
+        yield chunk
+    if answer.content_length is not None and got != answer.content_length:
+        raise BadAnswerError("The edited file is shorter than promised.", promised=answer.content_length, got=got)

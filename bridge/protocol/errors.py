@@ -8,7 +8,8 @@
     │   ├── BadRequestError        400  not to be understood: target, Host, header, JSON
     │   ├── TokenError             403  a JWT is missing, wrong, expired or from the future
     │   ├── RefusedError           403  understood, and against a rule: foreign URL, another document's key
-    │   ├── NoRouteError           404  not on this leg's allow-list, or no such site
+    │   ├── NoRouteError           404  not on this leg's allow-list, or no such site or save
+    │   ├── ConflictError          409  it can't be done as things stand
     │   └── TooLargeError          413  over a configured limit
     ├── UpstreamError              502  HumHub or Docs is at fault
     │   ├── UnreachableError       502  never connected: name, route, refusal, TLS; nothing was sent
@@ -31,6 +32,7 @@ __all__ = [
     "BridgeError",
     "ClientError",
     "ConfigurationError",
+    "ConflictError",
     "CutError",
     "NoRouteError",
     "OverloadError",
@@ -99,6 +101,13 @@ class NoRouteError(ClientError):
 
     status = 404
     reason = "no-route"
+
+
+class ConflictError(ClientError):
+    """The request can't be done as things stand; the message says why."""
+
+    status = 409
+    reason = "conflict"
 
 
 class TooLargeError(ClientError):

@@ -357,7 +357,7 @@ def revived(record: Record, identity: str, *, now: float) -> Record:
         raise ConflictError("HumHub has it already. To get at its content, export it.")
     if entry.state is State.SUPERSEDED or record.newest != entry:
         raise ConflictError(
-            "Only the newest save of a document is ever delivered, and this one isn't. To get at its content, export it."
+            "Only the newest save of a document is ever delivered, and this isn't it. To get at its content, export it."
         )
     if entry.state is State.DEAD:
         entry = replace(entry, state=State.WAITING, ended=None, why="to be tried again, by hand")

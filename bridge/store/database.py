@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from bridge.protocol.errors import StorageError
-from bridge.store.schema import bring_up_to_date
+from bridge.store.schema import VERSIONS, bring_up_to_date
 
 __all__ = ["Database"]
 
@@ -60,6 +60,23 @@ class Database:
         self._connection = sqlite3.connect(self.path, timeout=_BUSY, isolation_level=None)
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = FULL")
+        bring_up_to_date(self._connection, self.path)
+
+    def open_as_it_is(self) -> None:
+        """Open a file that is there, and change nothing about it.
+
+        Raises:
+            StorageError: it is of another bridge's version.
+        """
+        where = f"{self.path.absolute().as_uri()}?mode=rw"
+        self._connection = sqlite3.connect(where, uri=True, timeout=_BUSY, isolation_level=None)
+        self._connection.execute("PRAGMA synchronous = FULL")
+        (found,) = self._connection.execute("PRAGMA user_version").fetchone()
+        if found < len(VERSIONS):
+            raise StorageError(
+                f"The database is of an older bridge: it has version {found}, this bridge knows {len(VERSIONS)}.",
+                remedy=f"Start this bridge: it brings {self.path} (store.url) up to date.",
+            )
         bring_up_to_date(self._connection, self.path)
 
     @property

@@ -78,6 +78,14 @@ class SqliteIndex(Index):
         with self._transaction() as sql:
             self._bury(sql)
 
+    def _open_as_guest(self) -> None:
+        self._database.open_as_it_is()
+        self._workers = Workers(self._locks, guest=True)
+
+    @property
+    def _locks(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.workers")
+
     async def close(self) -> None:
         await self._database.close()
         if self._workers is not None:

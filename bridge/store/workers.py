@@ -30,7 +30,7 @@ class Workers:
             self._file = self._locked(self.name)
 
     def _locked(self, name: str) -> int:
-        """Make and lock a worker's file. It gets its name when it is locked, so that nobody takes it for a dead one's."""
+        """Make and lock a worker's file; it gets its name when it is locked: nobody takes it for a dead one's."""
         draft = self._directory / f".{name}"
         file = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

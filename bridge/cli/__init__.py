@@ -8,32 +8,39 @@ line and a code. What only one command needs is imported inside it: the others s
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 from typer.exceptions import TyperException
 
+from bridge.cli import saves
+from bridge.cli.common import (
+    FINE,
+    FOUND,
+    INTERRUPTED,
+    NAME,
+    WRONG,
+    ConfigOption,
+    JsonOption,
+    console,
+    plain,
+    print_faults,
+    print_json,
+)
 from bridge.config import ConfigurationFaults, Fault, load
 from bridge.protocol.errors import BridgeError, ConfigurationError
 
 __all__ = ["app", "main"]
 
-_FINE, _FOUND, _WRONG, _INTERRUPTED = 0, 1, 2, 130
-_NAME = "humhub-bridge"
 _DISTRIBUTION = "humhub-onlyoffice-bridge"
-# Nobody reads a table of lists in 80 columns; in a pipe there is room.
-_PIPED_WIDTH = 160
 
 app = typer.Typer(
-    name=_NAME,
+    name=NAME,
     help="One gateway between browsers, HumHub and ONLYOFFICE Docs, in networks that cannot see each other.",
     add_completion=False,
     no_args_is_help=False,
@@ -43,6 +50,7 @@ app = typer.Typer(
 
 tokens = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Read and sign tokens by hand.")
 app.add_typer(tokens, name="token")
+app.add_typer(saves.commands, name="saves")
 
 
 class Party(StrEnum):
@@ -52,31 +60,27 @@ class Party(StrEnum):
     DOCS = "docs"
 
 
-ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The configuration.", metavar="FILE")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and give its exit code."""
     try:
-        code = app(args=arguments, prog_name=_NAME, standalone_mode=False)
+        code = app(args=arguments, prog_name=NAME, standalone_mode=False)
     except TyperException as error:
-        typer.echo(f"{_NAME}: {error.format_message()} See {_NAME} --help.", err=True)
-        return _WRONG
+        typer.echo(f"{NAME}: {error.format_message()} See {NAME} --help.", err=True)
+        return WRONG
     except ConfigurationFaults as error:
-        _print_faults(_console(stderr=True), error.faults, error.warnings)
-        return _WRONG
+        print_faults(console(stderr=True), error.faults, error.warnings)
+        return WRONG
     except BridgeError as error:
-        typer.echo(f"{_NAME}: {error.message} {error.remedy or ''}".rstrip(), err=True)
-        return _WRONG if isinstance(error, ConfigurationError) else _FOUND
+        typer.echo(f"{NAME}: {error.message} {error.remedy or ''}".rstrip(), err=True)
+        return WRONG if isinstance(error, ConfigurationError) else FOUND
     except (KeyboardInterrupt, typer.Abort):
-        return _INTERRUPTED
-    return code if isinstance(code, int) else _FINE
+        return INTERRUPTED
+    return code if isinstance(code, int) else FINE
 
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"{_NAME} {version(_DISTRIBUTION)}")
+        typer.echo(f"{NAME} {version(_DISTRIBUTION)}")
         raise typer.Exit
 
 
@@ -98,12 +102,12 @@ def check(config: ConfigOption = Path("bridge.yaml"), as_json: JsonOption = Fals
     except ConfigurationFaults as error:
         faults, warnings = error.faults, error.warnings
     if as_json:
-        _print_json({"faults": _plain(faults), "warnings": _plain(warnings)})
+        print_json({"faults": plain(faults), "warnings": plain(warnings)})
     else:
-        _print_faults(_console(), faults, warnings)
+        print_faults(console(), faults, warnings)
         if not faults:
             typer.echo(f"{config} is fine.")
-    return _WRONG if faults else _FINE
+    return WRONG if faults else FINE
 
 
 @app.command()
@@ -112,12 +116,12 @@ def formats(as_json: JsonOption = False) -> None:
     from bridge.protocol.formats import all_formats  # noqa: PLC0415 - see the head of this file
 
     if as_json:
-        _print_json([dataclasses.asdict(found) for found in all_formats()])
+        print_json([dataclasses.asdict(found) for found in all_formats()])
         return
     table = Table("Format", "Type", "Actions", "Converts to", box=None, pad_edge=False, header_style="bold")
     for found in all_formats():
         table.add_row(found.name, found.type, ", ".join(found.actions), ", ".join(found.convert))
-    _console().print(table)
+    console().print(table)
 
 
 @app.command()
@@ -130,7 +134,7 @@ def serve(config: ConfigOption = Path("bridge.yaml")) -> None:
 
     loaded = load(config, make_secret=True)
     logs.configure(level=loaded.config.log.level, style=loaded.config.log.format)
-    _print_faults(_console(stderr=True), (), loaded.warnings)
+    print_faults(console(stderr=True), (), loaded.warnings)
     asyncio.run(run(loaded.config))
 
 
@@ -149,9 +153,9 @@ def demo(
     except ModuleNotFoundError as error:
         if (error.name or "bridge").partition(".")[0] == "bridge":
             raise
-        typer.echo(f"{_NAME}: the demo needs {error.name}. Install it: pip install '{_DISTRIBUTION}[demo]'", err=True)
-        return _WRONG
-    return Demo(_console(), port=port, once=once, as_json=as_json, keep=keep).run()
+        typer.echo(f"{NAME}: the demo needs {error.name}. Install it: pip install '{_DISTRIBUTION}[demo]'", err=True)
+        return WRONG
+    return Demo(console(), port=port, once=once, as_json=as_json, keep=keep).run()
 
 
 @tokens.command("show")
@@ -161,11 +165,11 @@ def token_show(token: str, config: ConfigOption = Path("bridge.yaml"), as_json: 
 
     found = inspect(token, load(config).config)
     if as_json:
-        _print_json(dataclasses.asdict(found))
+        print_json(dataclasses.asdict(found))
     else:
         for line in found.lines():
             typer.echo(line)
-    return _FINE if found.verified_by else _FOUND
+    return FINE if found.verified_by else FOUND
 
 
 @tokens.command("sign")
@@ -181,36 +185,6 @@ def token_sign(
 
     token, header = sign(claims, load(config).config, party=party, site=site)
     if as_json:
-        _print_json({"token": token, "header": header})
+        print_json({"token": token, "header": header})
     else:
         typer.echo(token)
-
-
-def _console(*, stderr: bool = False) -> Console:
-    console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
-    if not console.is_terminal:
-        console.width = _PIPED_WIDTH
-    return console
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
-
-
-def _plain(faults: Sequence[Fault]) -> list[dict[str, Any]]:
-    return [{**dataclasses.asdict(fault), "file": str(fault.file)} for fault in faults]
-
-
-def _print_faults(console: Console, faults: Sequence[Fault], warnings: Sequence[Fault]) -> None:
-    """Print each fault as three lines: where it is, what is wrong, what to do. Nothing is wrapped: paths stay whole."""
-    for word, style, found in (("error", "bold red", faults), ("warning", "bold yellow", warnings)):
-        for fault in found:
-            where = ":".join(str(part) for part in (fault.file, fault.line, fault.column) if part is not None)
-            head = Text.assemble((f"{word:<9}", style), (where, "bold"), f"  {fault.place}" if fault.place else "")
-            console.print(head, f"         {fault.message}", f"         {fault.remedy}", sep="\n", soft_wrap=True)
-    if faults or warnings:
-        console.print(f"{_counted(len(faults), 'error')}, {_counted(len(warnings), 'warning')}")
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

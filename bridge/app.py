@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import resource
 import signal
 import time
 from collections.abc import AsyncIterator, Callable
@@ -43,6 +44,7 @@ log = structlog.get_logger(__name__)
 
 # How long requests that are under way at the end may go on, in seconds, on the legs where nothing is lost by a cut.
 _GRACE = 10.0
+_FILES = 65536
 
 
 @contextlib.asynccontextmanager
@@ -152,8 +154,17 @@ async def _listen(
     return runner
 
 
+def _allow_connections() -> None:
+    """Take as many open files as the system lets us: a shell's 1024 are fewer than the editors of a large HumHub."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 async def serve(config: Config) -> None:
     """Run the bridge until SIGTERM or SIGINT."""
+    _allow_connections()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -7,7 +7,7 @@ it, in one transaction; an older bridge refuses a newer one, since it can't know
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -73,16 +73,39 @@ VERSIONS: Final[Sequence[str]] = (_SAVES,)
 
 
 def bring_up_to_date(connection: sqlite3.Connection, path: Path, versions: Sequence[str] = VERSIONS) -> None:
-    """Give a database the tables of the newest version.
+    """Give a database the tables of the newest version, in one transaction.
 
     Raises:
         StorageError: it was written by a newer bridge.
     """
+    # The write lock comes first: of workers that start together on a new database, one makes the tables.
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for statement in _missing(connection, path, versions):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {len(versions)}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _missing(connection: sqlite3.Connection, path: Path, versions: Sequence[str]) -> list[str]:
     (found,) = connection.execute("PRAGMA user_version").fetchone()
     if found > len(versions):
         raise StorageError(
             f"The database is of a newer bridge: it has version {found}, this bridge knows {len(versions)}.",
             remedy=f"Run the newer bridge again: it delivers what waits in {path} (store.url). Nothing was changed.",
         )
-    for number, script in enumerate(versions[found:], start=found + 1):
-        connection.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version = {number}; COMMIT;")
+    return [statement for script in versions[found:] for statement in _statements(script)]
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Split a script; ``executescript`` would end the transaction."""
+    statement = ""
+    for part in script.split(";"):
+        statement += part + ";"
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""

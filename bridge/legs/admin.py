@@ -1,4 +1,4 @@
-"""The admin leg: alive, ready, metrics. A bearer token guards it wherever it listens beyond loopback."""
+"""The admin leg: alive, ready, metrics, kept saves. A bearer token guards it wherever it listens beyond loopback."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from multidict import CIMultiDict
 
+from bridge.legs import admin_saves
 from bridge.legs.state import METRICS
 from bridge.protocol.errors import BadAnswerError, RefusedError
 from bridge.protocol.headers import host_of
@@ -30,6 +31,8 @@ Check = Callable[[], Awaitable[str]]
 LATEST: web.AppKey[Callable[[], Awaitable[None]]] = web.AppKey("LATEST")
 CHECKS: web.AppKey[Mapping[str, Check]] = web.AppKey("CHECKS")
 
+# What changes nothing.
+_HARMLESS = frozenset(("GET", "HEAD", "OPTIONS"))
 # A dependency that takes longer to say how it is can't do its work, in seconds.
 _PATIENCE = 2.0
 # How long an answer of the dependencies holds, in seconds: whoever asks oftener doesn't make the bridge dial more.
@@ -107,7 +110,8 @@ async def _ask_docs(node: Node) -> str:
 def guard(token: Secret | None) -> Middleware:
     """Let only the token's bearers in; without a token, only who calls this machine by a loopback name.
 
-    The Host is looked at because a page on the Internet can make a browser call 127.0.0.1 under a name of its own.
+    The Host is looked at because a page on the Internet can make a browser call 127.0.0.1 under a name of its own; who
+    sends a call, because such a page can send one that changes something, though it never sees the answer.
     """
 
     @web.middleware
@@ -120,9 +124,20 @@ def guard(token: Secret | None) -> Middleware:
                 "The admin leg is called by a loopback address.",
                 remedy="Call it as 127.0.0.1 or localhost, or set legs.admin.token.",
             )
+        if request.method not in _HARMLESS and _is_foreign(request):
+            raise RefusedError("A page of another site may not change anything here.")
         return await handler(request)
 
     return admitted
+
+
+def _is_foreign(request: web.Request) -> bool:
+    """Say whether a browser tells that another site's page sends this; a program tells nothing."""
+    fetched = request.headers.get("Sec-Fetch-Site")
+    if fetched is not None:
+        return fetched not in ("same-origin", "none")
+    origin = request.headers.get("Origin")
+    return origin is not None and origin.partition("://")[2].lower() != request.headers.get("Host", "").lower()
 
 
 def _bears(request: web.Request, token: Secret) -> bool:
@@ -141,4 +156,9 @@ def _is_loopback(host: str) -> bool:
 
 def routes() -> list[web.RouteDef]:
     """List what the admin leg serves."""
-    return [web.get("/livez", livez), web.get("/readyz", _Readiness().readyz), web.get("/metrics", figures)]
+    return [
+        web.get("/livez", livez),
+        web.get("/readyz", _Readiness().readyz),
+        web.get("/metrics", figures),
+        *admin_saves.routes(),
+    ]

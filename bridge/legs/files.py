@@ -73,16 +73,25 @@ async def pull(request: web.Request) -> web.StreamResponse:
 
 
 async def saved(
-    request: web.Request, entry: Entry, path: Path, *, before_end: Callable[[], Awaitable[None]] | None = None
+    request: web.Request,
+    entry: Entry,
+    path: Path,
+    *,
+    before_end: Callable[[], Awaitable[None]] | None = None,
+    name: str | None = None,
 ) -> web.StreamResponse:
     """Serve a saved body straight from disk: with length, single ranges, HEAD, in constant memory.
 
-    ``before_end`` is awaited before the body's last byte leaves; if it raises, that byte never does.
+    ``before_end`` is awaited before the body's last byte leaves; if it raises, that byte never does. With a ``name``,
+    a browser keeps it under that, and never shows it.
     """
     file = await asyncio.to_thread(_opened, path, entry)
     try:
         span = _range_of(request, entry.size)
         response = _head(entry, span)
+        if name is not None:
+            response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+            response.headers["X-Content-Type-Options"] = "nosniff"
         await response.prepare(request)
         if request.method != "HEAD":
             await _send(request, response, file, span, before_end if span.stop == entry.size else None)

@@ -39,7 +39,7 @@ from bridge.saves.steps import Observer, Step
 from bridge.saves.track import Told
 from bridge.sites import Site, Topology
 from bridge.store.index import Index
-from bridge.store.records import Flight, Record
+from bridge.store.records import Entry, Flight, Record, State
 from bridge.transport.upstream import Timeouts, Upstream
 
 __all__ = ["OPEN_ATTEMPTS", "Delivery", "limits_of", "post"]
@@ -118,10 +118,30 @@ class Delivery:
         rule = partial(
             rules.after, number=flight.number, end=told.end, now=now, storing=self.storing, due=due, why=told.why
         )
-        await self.index.change(site.name, key, lambda record: (rule(record), None))
+        await self._change(site.name, key, rule, flight.entry)
         self.observe(Step.RECORDED, site.name, key)
         found = {"site": site.name, "key": key, "entry": flight.entry, "attempt": flight.number, "end": told.end.value}
         log.info("delivery attempted", **found, status=flight.status, why=told.why or None)
+
+    async def _change(self, site: str, key: str, rule: Callable[[Record], Record], identity: str) -> None:
+        """Change a record, and say so loudly where that makes its entry a dead letter."""
+
+        def work(record: Record) -> tuple[Record, Entry | None]:
+            before, after = record.entry(identity), rule(record)
+            now = after.entry(identity)
+            died = now is not None and now.state is State.DEAD and (before is None or before.state is not State.DEAD)
+            return after, now if died else None
+
+        dead = await self.index.change(site, key, work)
+        if dead is not None:
+            log.error(
+                "a save is a dead letter",
+                site=site,
+                key=key,
+                entry=identity,
+                why=dead.why,
+                remedy=f"It is not tried again. Look at it: humhub-bridge saves show {identity}",
+            )
 
     async def _tell(self, site: Site, record: Record, flight: Flight, callback: Callback | None) -> Told:
         entry = record.entry(flight.entry)
@@ -157,7 +177,7 @@ class Delivery:
         if knows_key is None:
             return False
         rule = partial(rules.after_probe, number=flight.number, knows_key=knows_key, now=self.clock())
-        await self.index.change(site.name, key, lambda record: (rule(record), None))
+        await self._change(site.name, key, rule, flight.entry)
         self.observe(Step.SETTLED, site.name, key)
         return True
 

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
 from bridge.config import Config
 from bridge.saves.attempts import Attempts
 from bridge.saves.bodies import Bodies
@@ -23,9 +25,12 @@ from bridge.saves.steps import Observer
 from bridge.saves.turns import Turns
 from bridge.sites import Topology
 from bridge.store.index import Index
+from bridge.store.records import State
 from bridge.store.sqlite import SqliteIndex, path_of
 
 __all__ = ["Saves", "open_saves", "open_spool"]
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +48,16 @@ class Saves:
     @contextlib.asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         """Deliver what waits, and look for forgotten files, inside the block."""
+        await self._say_what_is_left()
         async with self.courier.running(), self.sweep.running():
             yield
+
+    async def _say_what_is_left(self) -> None:
+        totals = await self.index.totals()
+        waiting = sum(total.number for total in totals if total.state is State.WAITING)
+        dead = sum(total.number for total in totals if total.state is State.DEAD)
+        remedy = "Look at the dead letters: humhub-bridge saves list" if dead else None
+        (log.warning if dead else log.info)("kept saves", waiting=waiting, dead_letters=dead, remedy=remedy)
 
 
 async def open_spool(config: Config, clock: Callable[[], float], observe: Observer) -> Spool:

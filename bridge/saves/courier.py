@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
@@ -41,6 +41,8 @@ _ROUND: Final = 1.0
 _WATCH: Final = 2.0
 _WATCH_LIMIT: Final = 5.0
 _HOUSEKEEPING: Final = 60.0
+# How long deliveries that are under way may go on when the bridge is stopped, in seconds.
+_GRACE: Final = 10.0
 _BATCH: Final = 200
 # What a proxy says for a HumHub that isn't there.
 _AWAY: Final = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
@@ -72,34 +74,36 @@ class Courier:
     _busy: set[tuple[str, str]] = field(default_factory=set)
     _not_before: dict[tuple[str, str], float] = field(default_factory=dict)
     _watched: set[str] = field(default_factory=set)
+    _deliveries: set[asyncio.Task[None]] = field(default_factory=set)
+    _watches: set[asyncio.Task[None]] = field(default_factory=set)
     _bearings: defaultdict[str, _Bearing] = field(default_factory=lambda: defaultdict(_Bearing))
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Deliver inside the block. What is under way when it is left is broken off, and settled at the next start."""
+        """Deliver inside the block. What is under way when it is left has a while to end; then it is broken off."""
         await self.index.hurry(None, due=self.clock())
-        tasks = [asyncio.create_task(self._rounds()), asyncio.create_task(self._keep_house())]
+        loops = [asyncio.create_task(self._rounds()), asyncio.create_task(self._keep_house())]
         try:
             yield
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await _cancelled(loops)
+            if self._deliveries:
+                await asyncio.wait(self._deliveries, timeout=_GRACE)
+            await _cancelled([*self._deliveries, *self._watches])
 
     def wake(self) -> None:
         """Look at once what is due."""
         self._woken.set()
 
     async def _rounds(self) -> None:
-        async with asyncio.TaskGroup() as group:
-            while True:
-                await forgiving("a round of the courier", self._round(group))
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_ROUND):
-                        await self._woken.wait()
-                self._woken.clear()
+        while True:
+            await forgiving("a round of the courier", self._round())
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_ROUND):
+                    await self._woken.wait()
+            self._woken.clear()
 
-    async def _round(self, group: asyncio.TaskGroup) -> None:
+    async def _round(self) -> None:
         due = await self.index.due(self.clock(), limit=_BATCH)
         for name, key in [*await self.index.adrift(), *due]:
             with contextlib.suppress(NoRouteError):  # a site that is no longer configured: it waits for its return
@@ -107,22 +111,22 @@ class Courier:
                 if self._is_free(name, key):
                     self._busy.add((name, key))
                     self._bearings[name].running += 1
-                    group.create_task(self._work(site, key, group))
+                    _owned(self._deliveries, self._work(site, key))
 
     def _is_free(self, name: str, key: str) -> bool:
         bearing, now = self._bearings[name], asyncio.get_running_loop().time()
         rests = self._not_before.get((name, key), 0.0) > now
         return (name, key) not in self._busy and not rests and bearing.running < bearing.allowed
 
-    async def _work(self, site: Site, key: str, group: asyncio.TaskGroup) -> None:
+    async def _work(self, site: Site, key: str) -> None:
         try:
-            await forgiving("a delivery", self._deliver(site, key, group))
+            await forgiving("a delivery", self._deliver(site, key))
         finally:
             self._busy.discard((site.name, key))
             self._bearings[site.name].running -= 1
             self.wake()
 
-    async def _deliver(self, site: Site, key: str, group: asyncio.TaskGroup) -> None:
+    async def _deliver(self, site: Site, key: str) -> None:
         self._not_before[site.name, key] = asyncio.get_running_loop().time() + _ROUND
         async with self.delivery.slots[site.name]:
             step = await self.delivery.next(site, key, rules.for_courier)
@@ -140,7 +144,7 @@ class Courier:
         self._bearings[site.name].learn(well=well)
         if not well and site.name not in self._watched:
             self._watched.add(site.name)
-            group.create_task(self._watch(site))
+            _owned(self._watches, self._watch(site))
 
     # --- a HumHub that is away --------------------------------------------------------------------------------------
 
@@ -176,6 +180,19 @@ class Courier:
             log.info("bodies deleted", number=number)
         now = asyncio.get_running_loop().time()
         self._not_before = {name: until for name, until in self._not_before.items() if until > now}
+
+
+def _owned(tasks: set[asyncio.Task[None]], work: Coroutine[None, None, None]) -> None:
+    """Start a task that is in ``tasks`` for as long as it runs."""
+    task = asyncio.create_task(work)
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)
+
+
+async def _cancelled(tasks: Collection[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _answers(site: Site) -> bool:

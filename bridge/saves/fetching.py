@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 
@@ -14,7 +15,7 @@ from bridge.saves.delivery import limits_of
 from bridge.sites import Node
 from bridge.transport.upstream import Answer
 
-__all__ = ["body_of"]
+__all__ = ["body_of", "digest_of"]
 
 
 @contextlib.asynccontextmanager
@@ -36,6 +37,15 @@ async def body_of(
             kind = answer.media_type
             raise BadAnswerError("ONLYOFFICE Docs gives a page instead of the edited file.", content_type=kind)
         yield _counted(answer), answer.content_length
+
+
+async def digest_of(node: Node, path: str, limit: float) -> str:
+    """Give the SHA-256 of a file that a node has; raises as :func:`body_of` does."""
+    digest = hashlib.sha256()
+    async with body_of(node, path, None, limit) as (chunks, _):
+        async for chunk in chunks:
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 async def _counted(answer: Answer) -> AsyncIterator[bytes]:

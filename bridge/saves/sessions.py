@@ -16,10 +16,12 @@ from typing import Final
 
 import structlog
 
-from bridge.protocol.errors import OverloadError, StorageError, UpstreamError
+from bridge.protocol.errors import NoRouteError, OverloadError, RefusedError, StorageError, UpstreamError
+from bridge.protocol.urls import docs_file
 from bridge.saves import rules
 from bridge.saves.delivery import Delivery
 from bridge.saves.docs import Commands
+from bridge.saves.fetching import digest_of
 from bridge.saves.rules import Forgotten, Hold, Settle
 from bridge.saves.steps import Step
 from bridge.saves.turns import Turns
@@ -83,8 +85,9 @@ class Sessions:
         async with self.turns.of(key):
             try:
                 for name in await self.index.sites_of(key):
-                    await self._settle(name, key)
-            except (StorageError, UpstreamError) as error:
+                    with contextlib.suppress(NoRouteError):  # a site that is no longer configured
+                        await self._settle(name, key)
+            except (RefusedError, StorageError, UpstreamError) as error:
                 raise self._refusal(key, error.message) from error
             yield
 
@@ -107,11 +110,18 @@ class Sessions:
                     return
 
     async def _forget(self, site: str, key: str) -> None:
-        """Delete what Docs may have kept of a save that HumHub has."""
+        """Delete what Docs has kept of a save that HumHub has; anything else is for the sweep."""
+        node, newest = self.topology.node_for(key), (await self.index.read(site, key)).newest
+        url = await self.commands.forgotten_file(node, key)
+        if url is None or newest is None:
+            return
+        if await digest_of(node, docs_file(url), _PATIENCE) != newest.sha256:
+            log.warning("a forgotten file that HumHub doesn't have is being opened", site=site, key=key)
+            return
         self.delivery.observe(Step.FORGETTING, site, key)
-        if await self.commands.forget(self.topology.node_for(key), key):
-            log.info("forgotten file deleted before a session", site=site, key=key)
+        await self.commands.forget(node, key)
         self.delivery.observe(Step.FORGOT, site, key)
+        log.info("forgotten file deleted before a session: HumHub has it", site=site, key=key)
 
     def _refusal(self, key: str, why: str) -> OverloadError:
         return OverloadError("This document's last save is being settled; the editor tries again.", key=key, why=why)

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test cover lint format lock clean chromium
+.PHONY: help demo test crash cover lint format lock clean chromium
 
 help: ## list what make can do
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -26,6 +26,9 @@ test: $(STAMP) chromium ## run the whole suite, Chromium included
 
 cover: $(STAMP) chromium ## run the suite and show branch coverage, room by room
 	$(BIN)/python -m pytest -n auto --dist loadgroup --cov --cov-report=term $(ARGS)
+
+crash: $(STAMP) ## kill the bridge 1,000 times, HumHub and Docs too, and see that no edit is lost
+	$(BIN)/python -m tests.crash $(ARGS)
 
 chromium:
 	@sh tests/browser/install.sh

@@ -42,7 +42,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--kills", type=int, default=1000, help="how often the bridge is killed")
     parser.add_argument("--seed", type=int, help="tell only the story of this seed")
     parser.add_argument("--from", dest="first", type=int, help="the first seed; any where it isn't given")
-    parser.add_argument("--workers", type=int, default=2, help="how many stories are told at once")
+    parser.add_argument("--workers", type=int, default=3, help="how many stories are told at once")
     return parser.parse_args()
 
 

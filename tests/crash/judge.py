@@ -19,7 +19,7 @@ from bridge.demo.docs.session import Session, State
 from tests.crash.documents import marks_in
 from tests.crash.world import World
 
-__all__ = ["Verdict", "judge", "outstanding"]
+__all__ = ["File", "Stored", "Verdict", "judge", "outstanding", "weigh"]
 
 _SAVES = (2, 3, 6)
 
@@ -33,21 +33,22 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class _Stored:
+class Stored:
+    """What HumHub stored, by its SHA-256; ``halved``: it died over it."""
+
     at: float
     digest: str
     halved: bool
-    status: int
 
 
 @dataclass(slots=True)
-class _File:
+class File:
     """One file: its bodies in Docs' order, and what HumHub stored in its own."""
 
     name: str
     bodies: list[bytes] = field(default_factory=list)
     rank: dict[str, int] = field(default_factory=dict)
-    stored: list[_Stored] = field(default_factory=list)
+    stored: list[Stored] = field(default_factory=list)
 
     def add(self, body: bytes) -> None:
         self.rank.setdefault(_digest(body), len(self.bodies))
@@ -79,17 +80,26 @@ def judge(world: World) -> Verdict:
     verdict = Verdict()
     files = _files(world)
     for guid, file in files.items():
-        _end(file, world.house.humhub.files[guid].content(), verdict)
-        _order(file, verdict)
-        _content(file, verdict)
+        found = weigh(file, world.house.humhub.files[guid].content())
+        verdict.faults += found.faults
+        verdict.counts.update(found.counts)
     _claims(world, files, verdict)
     _count(files, verdict)
     return verdict
 
 
-def _files(world: World) -> dict[str, _File]:
+def weigh(file: File, content: bytes) -> Verdict:
+    """Judge one file, of which HumHub holds this content at the end."""
+    verdict = Verdict()
+    _end(file, content, verdict)
+    _order(file, verdict)
+    _content(file, verdict)
+    return verdict
+
+
+def _files(world: World) -> dict[str, File]:
     humhub = world.house.humhub
-    files = {guid: _File(file.name) for guid, file in humhub.files.items()}
+    files = {guid: File(file.name) for guid, file in humhub.files.items()}
     for version in sorted((one for docs in world.docs for one in docs.versions), key=lambda one: one.at):
         files[world.guid_of[version.key]].add(version.data)
     for track in sorted(
@@ -97,7 +107,7 @@ def _files(world: World) -> dict[str, _File]:
     ):
         assert track.version is not None
         assert track.stored_at is not None
-        stored = _Stored(track.stored_at, _digest(track.version.read_bytes()), track.halved, track.status)
+        stored = Stored(track.stored_at, _digest(track.version.read_bytes()), track.halved)
         files[_guid(track.version)].stored.append(stored)
     return files
 
@@ -110,7 +120,7 @@ def _digest(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
-def _end(file: _File, content: bytes, verdict: Verdict) -> None:
+def _end(file: File, content: bytes, verdict: Verdict) -> None:
     """See that HumHub holds the newest body, and that each is stored or superseded by one that is."""
     if file.bodies and content != file.bodies[-1]:
         verdict.faults.append(f"{file.name}: HumHub doesn't hold the newest of {len(file.bodies)} bodies")
@@ -121,7 +131,7 @@ def _end(file: _File, content: bytes, verdict: Verdict) -> None:
             verdict.faults.append(f"{file.name}: body {rank} ({digest[:12]}) was never stored, nor a newer one")
 
 
-def _order(file: _File, verdict: Verdict) -> None:
+def _order(file: File, verdict: Verdict) -> None:
     """See that HumHub never went back, and stored nothing that Docs didn't put together."""
     newest = -1
     for stored in file.stored:
@@ -136,7 +146,7 @@ def _order(file: _File, verdict: Verdict) -> None:
         newest = max(newest, -1 if rank is None else rank)
 
 
-def _content(file: _File, verdict: Verdict) -> None:
+def _content(file: File, verdict: Verdict) -> None:
     """See that each body holds all that was written into those before it: no session began from an older content."""
     before: frozenset[str] = frozenset()
     for rank, body in enumerate(file.bodies):
@@ -147,7 +157,7 @@ def _content(file: _File, verdict: Verdict) -> None:
         before = before | marks
 
 
-def _claims(world: World, files: dict[str, _File], verdict: Verdict) -> None:
+def _claims(world: World, files: dict[str, File], verdict: Verdict) -> None:
     """See that Docs heard 0 only for what HumHub had stored by then."""
     # A killed Docs may have put together what the next one brings.
     bodies = {one.folder: _digest(one.data) for docs in world.docs for one in docs.versions}
@@ -172,7 +182,7 @@ def _heard(acknowledged: bool | None) -> str:
     return {True: "0", False: "otherwise", None: "never"}[acknowledged]
 
 
-def _count(files: dict[str, _File], verdict: Verdict) -> None:
+def _count(files: dict[str, File], verdict: Verdict) -> None:
     counts = verdict.counts
     for file in files.values():
         digests = [one.digest for one in file.stored if not one.halved]

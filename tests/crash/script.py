@@ -24,7 +24,7 @@ from bridge.demo.person import PageError, Person
 from bridge.saves.steps import Step
 from tests.crash.documents import mark
 from tests.crash.mortal import Life
-from tests.crash.world import ATTEMPT, STORING, World
+from tests.crash.world import ATTEMPT, SLOW, World
 
 __all__ = ["Desk", "Reaper", "Weather"]
 
@@ -135,8 +135,8 @@ def _humhub_fault(chance: random.Random) -> HumHubFault:
             HumHubFault(after_store="cut"),
             HumHubFault(late=0.3),
             HumHubFault(late=ATTEMPT + 1),
-            HumHubFault(slow=STORING / 4),
-            HumHubFault(slow=ATTEMPT + STORING / 4),
+            HumHubFault(slow=SLOW / 4),
+            HumHubFault(slow=SLOW),
             HumHubFault(dies="writing"),
             HumHubFault(dies="stored"),
             HumHubFault(dies="cleared"),

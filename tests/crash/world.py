@@ -31,7 +31,9 @@ USERS = ("alice", "admin")
 # Everything is fast, and in the proportions of real life: Docs gives up a save sooner than a long outage ends, and the
 # bridge is back sooner than editors are taken for gone.
 DOCS = {"save_delay": 0.1, "rejoin": 1.0, "retry_delays": (0.1, 0.2, 0.4), "callback_timeout": 20.0}
-ATTEMPT, STORING = 2.0, 0.8
+ATTEMPT = 0.8
+# HumHub's longest request, and what a slow one takes: longer than an attempt. It may have been given up at any moment.
+STORING, SLOW = 1.5, 1.0
 
 
 @dataclass(frozen=True, slots=True)

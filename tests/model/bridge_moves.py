@@ -1,0 +1,192 @@
+"""What the bridge does about one key: each decision is asked of the rules, here only its consequence is drawn.
+
+Everything that may be done may also be left for later, so these moves interleave with all others. A callback may give
+up whenever it would have to make or to settle an attempt: its time is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from bridge.protocol.messages import Status
+from bridge.saves.rules import Answer, Forgotten, Send, Settle
+from bridge.store.records import Record
+from tests.model.docs_moves import heard, unheard
+from tests.model.move import Move
+from tests.model.rulebook import Rules
+from tests.model.setting import Setting
+from tests.model.world import (
+    NOW,
+    STORING,
+    Callback,
+    Content,
+    Document,
+    Find,
+    Post,
+    Stage,
+    content_of,
+    entry_of,
+    show,
+)
+
+__all__ = ["bridge_moves", "killed"]
+
+
+def bridge_moves(
+    rules: Rules, setting: Setting, document: Document, *, knows_key: bool, faults: bool
+) -> Iterator[Move]:
+    """Give the moves of callbacks' handlers, the courier and the sweep.
+
+    Args:
+        rules: what decides.
+        setting: what may happen.
+        document: all about the key.
+        knows_key: whether HumHub knows the key.
+        faults: whether a fault may still happen.
+    """
+    for callback in document.callbacks:
+        if all(post.ticket != callback.ticket for post in document.posts):
+            yield from _handler(rules, setting, document, callback, knows_key=knows_key, faults=faults)
+    yield from _courier(rules, setting, document, knows_key=knows_key)
+    yield from _sweep(rules, setting, document)
+    record = document.record
+    if record.cooling > NOW and not any(isinstance(post.stage, Stage) for post in document.posts):
+        yield Move("HumHub can't be storing any more", replace(document, record=replace(record, cooling=NOW)))
+    if faults and record.flight is not None and record.alive and not record.flight.over:
+        yield Move("the worker sleeps past its lease", replace(document, record=replace(record, alive=False)), cost=1)
+
+
+def killed(document: Document) -> Document:
+    """Kill the bridge and start it again: what was not durable is gone, and nobody awaits HumHub's answers."""
+    for callback in document.callbacks:
+        document = unheard(document, callback)
+    posts = tuple(post._replace(ticket=None, awaited=False) for post in document.posts if isinstance(post.stage, Stage))
+    record = replace(document.record, callbacks=(), alive=False)
+    return replace(document, callbacks=(), posts=posts, record=record, find=None)
+
+
+# --- callbacks ------------------------------------------------------------------------------------------------------
+
+
+def _handler(
+    rules: Rules, setting: Setting, document: Document, callback: Callback, *, knows_key: bool, faults: bool
+) -> Iterator[Move]:
+    name = f"the {callback.status} with {show(callback.content)}"
+    identity = next(known.entry for known in document.record.callbacks if known.ticket == callback.ticket)
+    if identity is None:
+        yield Move(f"{name} is durable", _durable(rules, document, callback))
+        if faults:
+            yield Move(f"the disk is full for {name}: Docs hears 1", heard(document, callback, 1), cost=1)
+        return
+    if callback.confirmed:
+        yield Move(f"Docs hears 0 to {name}", heard(document, callback, 0))
+        return
+    match rules.for_callback(document.record, identity, callback.status):
+        case Answer(error=error):
+            yield Move(f"Docs hears {error} to {name}", heard(document, callback, error))
+        case Send() as send:
+            yield Move(f"{name} is given up: Docs hears 1", heard(document, callback, 1))
+            if send.earliest <= NOW and not callback.spent:
+                after = _sent(rules, document, send, ticket=callback.ticket, knows_key=knows_key)
+                yield Move(f"the callback sends a {send.status} with {send.entry.sha256}", after)
+        case Settle():
+            yield Move(f"{name} is given up unsettled: Docs hears 1", heard(document, callback, 1))
+            yield from _settled(rules, setting, document, knows_key=knows_key)
+
+
+def _durable(rules: Rules, document: Document, callback: Callback) -> Document:
+    entry = entry_of(
+        callback.content,
+        status=callback.status,
+        source=callback.source,
+        iat=callback.iat,
+        arrival=callback.ticket,
+    )
+    record, _ = rules.enter(document.record, entry, ticket=callback.ticket)
+    return replace(document, record=record)
+
+
+# --- attempts -------------------------------------------------------------------------------------------------------
+
+
+def _courier(rules: Rules, setting: Setting, document: Document, *, knows_key: bool) -> Iterator[Move]:
+    match rules.for_courier(document.record):
+        case Settle():
+            yield from _settled(rules, setting, document, knows_key=knows_key)
+        case Send() as send if send.earliest <= NOW:
+            after = _sent(rules, document, send, ticket=None, knows_key=knows_key)
+            yield Move(f"the courier sends a {send.status} with {send.entry.sha256}", after)
+
+
+def _sent(rules: Rules, document: Document, send: Send, *, ticket: int | None, knows_key: bool) -> Document:
+    record, flight = rules.begin(document.record, send, owner="", until=NOW)
+    stage = Stage.ASKED if knows_key else Stage.ABSENT
+    post = Post(flight.number, content_of(send.entry.sha256), send.status, stage, ticket)
+    return replace(document, record=record, posts=(*document.posts, post))
+
+
+def _settled(rules: Rules, setting: Setting, document: Document, *, knows_key: bool) -> Iterator[Move]:
+    """Settle an attempt: it is taken over first, and then HumHub is asked, if only HumHub can say what became of it."""
+    old = document.record.flight
+    assert old is not None
+    record: Record = rules.adopt(document.record, old, owner="", until=NOW, now=NOW, storing=STORING)
+    if not old.over:
+        yield Move("the attempt that is adrift is taken over", replace(document, record=record))
+        return
+    if not setting.late_stores and any(isinstance(post.stage, Stage) for post in document.posts):
+        return  # whoever is at it will have done it, or not, before HumHub is asked
+    flight = record.flight
+    assert flight is not None
+    record = rules.after_probe(record, flight.number, knows_key=knows_key, now=NOW)
+    yield Move(
+        f"HumHub is asked: it {'knows' if knows_key else 'does not know'} the key", replace(document, record=record)
+    )
+
+
+# --- the sweep ------------------------------------------------------------------------------------------------------
+
+
+def _sweep(rules: Rules, setting: Setting, document: Document) -> Iterator[Move]:
+    """List, read and settle Docs' forgotten copy; others act in between."""
+    find, copy = document.find, document.forgotten
+    if copy is None:
+        if find is not None:
+            yield Move("the sweep finds nothing any more", replace(document, find=None))
+        return
+    if find is None:
+        yield Move("the sweep lists the forgotten copy", replace(document, find=Find(document.next_ticket)))
+        return
+    states = tuple(entry.state for entry in document.record.entries)
+    if find.content is not None:
+        if find.states == states:
+            yield from _settling(rules, setting, document, find.ticket, find.content)
+        else:
+            yield Move("the sweep comes again later: something has just happened", replace(document, find=None))
+    elif setting.slow_sweep:
+        if not document.callbacks:
+            after = replace(document, find=find._replace(content=copy, states=states))
+            yield Move(f"the sweep reads the forgotten copy: {show(copy)}", after)
+    else:
+        yield from _settling(rules, setting, document, find.ticket, copy)
+
+
+def _settling(rules: Rules, setting: Setting, document: Document, ticket: int, content: Content) -> Iterator[Move]:
+    """Settle what was read of the forgotten copy. A key counts as open until the save of its session has come."""
+    is_open = document.session is not None or document.saving is not None
+    for open_session in {is_open, is_open and not setting.blind_sweep}:
+        yield _swept(rules, document, ticket, content, open_session=open_session)
+
+
+def _swept(rules: Rules, document: Document, ticket: int, content: Content, *, open_session: bool) -> Move:
+    record, done = document.record, replace(document, find=None)
+    match rules.for_forgotten(record, show(content), open_session=open_session):
+        case Forgotten.DELETE:
+            return Move("the sweep deletes the forgotten copy", replace(done, forgotten=None))
+        case Forgotten.TAKE:
+            iat = rules.place_of_forgotten(record, ticket)
+            entry = entry_of(content, status=Status.SAVE, source=document.next_source, iat=iat, arrival=ticket)
+            taken, _ = rules.enter(record, entry, ticket=None)
+            return Move(f"the sweep takes the forgotten copy {show(content)}", replace(done, record=taken))
+        case _:
+            return Move("the sweep leaves the forgotten copy", done)

@@ -1,0 +1,170 @@
+"""The rules that keep every edit hold in all interleavings within small bounds; without any one of them an edit is lost.
+
+``python -m tests.model`` searches with larger bounds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import pytest
+
+from bridge.saves import rules
+from bridge.saves.rules import Answer, End, Forgotten, Send
+from bridge.store.records import Entry, Record, State
+from tests.model.rulebook import Rules
+from tests.model.search import explore
+from tests.model.setting import Setting
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        pytest.param(Setting(forced=0), id="two people"),
+        pytest.param(Setting(people=1), id="a forced save"),
+        pytest.param(Setting(forced=0, edits=1, faults=2), id="two faults"),
+        pytest.param(Setting(forced=0, docs_loss=True, save_errors=True), id="Docs loses copies and ends with errors"),
+        pytest.param(Setting(forced=0, people=1, opens=3, replacing=True), id="the file is replaced"),
+        pytest.param(Setting(faults=0, forced=2, opens=1, people=1), id="forced saves overtake each other"),
+    ],
+)
+def test_no_edit_is_lost_in_any_interleaving(setting: Setting) -> None:
+    found = explore(Rules(), setting)
+    assert not found.broken, str(found)
+    assert found.states > 1000, "the bounds are so small that nothing was tried"
+
+
+# --- the rules taken out ----------------------------------------------------------------------------------------------
+
+
+def acknowledge_early(record: Record, identity: str, status: int) -> Any:
+    """Tell Docs 0 as soon as the body is durable."""
+    step = rules.for_callback(record, identity, status)
+    entry = record.entry(identity)
+    return Answer(0) if entry is not None and entry.state is State.WAITING else step
+
+
+def courier_ends_sessions(record: Record) -> Any:
+    """Deliver late with the status that the callback had."""
+    step = rules.for_courier(record)
+    return replace(step, status=step.entry.status) if isinstance(step, Send) else step
+
+
+def order_by_durability(record: Record, entry: Entry, *, ticket: int | None) -> Any:
+    """Order saves by when their bodies became durable."""
+    last = max((known.place for known in record.entries), default=(0.0, False, 0))
+    return rules.enter(record, replace(entry, iat=last[0] + 1), ticket=ticket)
+
+
+def open_sessions_unsettled(record: Record) -> Any:
+    return None
+
+
+def keep_what_was_stored_as_forgotten(record: Record) -> Any:
+    """Settle attempts before a session, but leave the forgotten copy of what HumHub has."""
+    step = rules.for_session(record)
+    return None if step is Forgotten.DELETE else step
+
+
+def serve_nothing(record: Record) -> None:
+    return None
+
+
+def deliver_older_saves_too(record: Record, identity: str, status: int) -> Any:
+    """Let every callback deliver its save, whatever came after it."""
+    step, entry = rules.for_callback(record, identity, status), record.entry(identity)
+    superseded = entry is not None and entry.state is State.SUPERSEDED and record.flight is None
+    return Send(entry, status, record.cooling) if superseded and entry is not None else step
+
+
+def count_any_result(record: Record, number: int, end: End, **how: Any) -> Record:
+    """Count a result whichever attempt it is of."""
+    return rules.after(record, record.flight.number if record.flight else number, end, **how)
+
+
+def never_ask(record: Record, number: int, end: End, **how: Any) -> Record:
+    """Take an attempt without an answer for one that failed."""
+    after = rules.after(record, number, end, **how)
+    return after if end in (End.CONFIRMED, End.GONE) else replace(after, flight=None)
+
+
+def believe_it_failed(record: Record, number: int, *, knows_key: bool, now: float) -> Record:
+    """Take HumHub's not knowing the key for a lost document."""
+    return rules.after_probe(record, number, knows_key=True, now=now)
+
+
+def let_dead_links_give(record: Record, number: int) -> Any:
+    """Give the body to whoever asks, though the attempt is over."""
+    return record, True
+
+
+def leave_forgotten_files(record: Record, sha256: str, *, open_session: bool) -> Forgotten:
+    return Forgotten.LEAVE
+
+
+def delete_forgotten_files(record: Record, sha256: str, *, open_session: bool) -> Forgotten:
+    return Forgotten.LEAVE if open_session else Forgotten.DELETE
+
+
+def take_a_lost_key_for_stored(record: Record, number: int, end: End, **how: Any) -> Record:
+    """Take every 404 for a confirmation."""
+    return rules.after(record, number, End.CONFIRMED if end is End.GONE else end, **how)
+
+
+def send_side_by_side(record: Record, identity: str, status: int) -> Any:
+    """Begin an attempt though another is under way."""
+    return rules.for_callback(replace(record, flight=None), identity, status)
+
+
+ONE = partial(Setting, people=1, forced=0)
+
+WITHOUT = [
+    ("the truth to Docs", Rules(for_callback=acknowledge_early), ONE(), "shown"),
+    ("only forced saves from the courier", Rules(for_courier=courier_ends_sessions), ONE(), "missing"),
+    ("Docs' own order", Rules(enter=order_by_durability), ONE(forced=2, opens=1), "overwritten"),
+    ("settling before a session", Rules(for_session=open_sessions_unsettled), ONE(), "missing"),
+    (
+        "deleting a forgotten copy of what is stored",
+        Rules(for_session=keep_what_was_stored_as_forgotten),
+        ONE(),
+        "missing",
+    ),
+    ("serving what waits", Rules(served=serve_nothing), ONE(faults=1, docs_loss=True), "opened"),
+    ("the newest alone", Rules(for_callback=deliver_older_saves_too), ONE(forced=1, opens=1), "overwritten"),
+    ("comparing an attempt's number", Rules(after=count_any_result), ONE(faults=2), "missing"),
+    ("settling a pulled 2", Rules(after=never_ask), ONE(), "missing"),
+    ("believing HumHub's 404", Rules(after_probe=believe_it_failed), ONE(), "missing"),
+    ("links that die with their attempt", Rules(pulled=let_dead_links_give), ONE(), "dead letter"),
+    ("the sweep", Rules(for_forgotten=leave_forgotten_files), ONE(edits=1, opens=1), "missing"),
+    ("a look before deleting", Rules(for_forgotten=delete_forgotten_files), ONE(edits=1, opens=1), "missing"),
+    ("dead letters", Rules(after=take_a_lost_key_for_stored), ONE(replacing=True), "missing"),
+    ("one attempt at a time", Rules(for_callback=send_side_by_side), ONE(forced=1, opens=1), "overwritten"),
+]
+
+
+@pytest.mark.parametrize(("broken_rules", "setting", "kind"), [pytest.param(*rest, id=name) for name, *rest in WITHOUT])
+def test_without_one_rule_an_edit_is_lost(broken_rules: Rules, setting: Setting, kind: str) -> None:
+    found = explore(broken_rules, setting)
+    print(found)  # noqa: T201
+    assert kind in found.broken, str(found)
+
+
+# --- what the rules rely on -------------------------------------------------------------------------------------------
+
+# What would lose an edit if it happened; each is what the bridge has to see to besides the rules.
+RELIED_ON = [
+    ("HumHub is done before it is asked", ONE(late_stores=True), "missing"),
+    ("a handler ends with its connection", ONE(deaf_handlers=True), "missing"),
+    ("the sweep deletes what it has read", ONE(slow_sweep=True), "missing"),
+    ("the sweep knows of sessions", ONE(blind_sweep=True, forced=1), "overwritten"),
+    ("a session begins as soon as it may", Setting(slow_opening=True, forced=0), "missing"),
+]
+
+
+@pytest.mark.parametrize(("setting", "kind"), [pytest.param(*rest, id=name) for name, *rest in RELIED_ON])
+def test_the_rules_rely_on(setting: Setting, kind: str) -> None:
+    found = explore(Rules(), setting)
+    print(found)  # noqa: T201
+    assert kind in found.broken, str(found)

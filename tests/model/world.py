@@ -1,0 +1,357 @@
+"""The world of the model: one file in HumHub, its successive document keys, two people, Docs, and the bridge's records.
+
+Everything is a value. What concerns one key is a :class:`Document`: what Docs has of it, what the bridge knows
+(production's :class:`~bridge.store.records.Record`), which callbacks are open, and which of HumHub's processes are at
+work for it. Documents that mean the same are one object: their numbers (ids, places in the order, attempts, paths) are
+counted anew from 1 whenever one is made, for only their order and equality matter. So the search meets the same state
+again however it came there, and comparing two is cheap.
+
+Content is a set of edits. There is no clock: *now* is always 0, and a record cools until the move says that it has.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Final, NamedTuple
+
+from bridge.saves.rules import End
+from bridge.store.records import Entry, Flight, OpenCallback, Record, State
+
+__all__ = [
+    "NOW",
+    "STORING",
+    "Budget",
+    "Callback",
+    "Content",
+    "Document",
+    "File",
+    "Find",
+    "Person",
+    "Post",
+    "Saving",
+    "Session",
+    "Stage",
+    "Where",
+    "World",
+    "content_of",
+    "document",
+    "entry_of",
+    "named",
+    "revised",
+    "show",
+]
+
+Content = frozenset[str]
+"""The edits that a file has; ``TORN`` in it for one that HumHub broke while it wrote, ``OTHER`` for somebody else's."""
+
+TORN: Final = "torn"
+OTHER: Final = "other"
+NOW: Final = 0.0
+STORING: Final = 1.0
+
+
+def show(content: Content) -> str:
+    """Name a content; it is its hash, too: the same edits are the same bytes."""
+    return "+".join(sorted(content)) or "nothing"
+
+
+def content_of(name: str) -> Content:
+    """Give the content that :func:`show` named."""
+    return frozenset(name.split("+")) - {"nothing"}
+
+
+# --- Docs and HumHub ------------------------------------------------------------------------------------------------
+
+
+class Session(NamedTuple):
+    """An editing session at Docs."""
+
+    content: Content
+    changed: bool
+    members: int
+
+
+class Saving(NamedTuple):
+    """The save with which a session ended, until Docs has heard an answer or has forgotten it."""
+
+    content: Content
+    status: int
+    source: int
+    tries: int
+
+
+class Callback(NamedTuple):
+    """A save that Docs waits for an answer to, as the bridge's handler sees it.
+
+    ``spent``: an attempt of its own failed, so that it makes no other. ``confirmed``: it read HumHub's confirmation.
+    ``deaf``: its connection broke, so that Docs won't hear its answer.
+    """
+
+    content: Content
+    status: int
+    source: int
+    iat: float
+    ticket: int
+    spent: bool = False
+    confirmed: bool = False
+    deaf: bool = False
+
+
+class Stage(enum.Enum):
+    """How far one of HumHub's processes is with an attempt."""
+
+    ABSENT = "it found no such key"
+    ASKED = "it is about to pull the body"
+    HOLDING = "it has the body"
+
+
+class Post(NamedTuple):
+    """One of HumHub's processes with an attempt, and who awaits its answer.
+
+    ``stage`` is an ``End`` once the process is over, but a worker that slept past its lease hasn't read its answer.
+    ``awaited`` is False once nobody will: a process that was given up may still store. ``ticket`` names the callback
+    that made the attempt; None for the courier's.
+    """
+
+    number: int
+    content: Content
+    status: int
+    stage: Stage | End
+    ticket: int | None
+    awaited: bool = True
+
+
+class Find(NamedTuple):
+    """A forgotten file that the sweep has listed, and what it has read of it since.
+
+    ``states`` are those of the key's entries by then: where one is new or has just ended, the sweep comes again later.
+    """
+
+    ticket: int
+    content: Content | None = None
+    states: tuple[State, ...] = ()
+
+
+class File(NamedTuple):
+    """The file in HumHub, its document key, if it has one, and how many keys there were."""
+
+    content: Content
+    key: int | None
+    keys: int
+
+
+# --- one key --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Document:
+    """All about one key; make one with :func:`document` or :func:`revised`, which give equal ones as the same object.
+
+    Docs has ``session``, ``saving``, the ``forgotten`` copy, and the ``cached`` one that a session began from. While it
+    is ``acknowledged`` (five minutes after a save), editors are locked out and viewers see the cached copy.
+    """
+
+    record: Record
+    callbacks: tuple[Callback, ...] = ()
+    posts: tuple[Post, ...] = ()
+    session: Session | None = None
+    saving: Saving | None = None
+    forgotten: Content | None = None
+    cached: Content | None = None
+    acknowledged: bool = False
+    find: Find | None = None
+
+    @property
+    def next_ticket(self) -> int:
+        """Give the next place in the order of arrival."""
+        arrivals = [entry.arrival for entry in self.record.entries]
+        return 1 + max(
+            [*arrivals, *(c.ticket for c in self.callbacks), self.find.ticket if self.find else 0], default=0
+        )
+
+    @property
+    def next_iat(self) -> float:
+        """Give a time in Docs' tokens that is later than all that were."""
+        return 1 + max([*(entry.iat for entry in self.record.entries), *(c.iat for c in self.callbacks)], default=0.0)
+
+    @property
+    def next_source(self) -> int:
+        """Name a new save of Docs'."""
+        sources = [*(int(entry.source) for entry in self.record.entries), *(c.source for c in self.callbacks)]
+        return 1 + max([*sources, self.saving.source if self.saving else 0])
+
+
+_documents: dict[tuple[Any, ...], Document] = {}
+
+
+def document(key: str) -> Document:
+    """Give a key that was just handed out."""
+    return revised(Document(Record(site="hub", key=key, target="/track", node="docs")))
+
+
+def revised(old: Document, **parts: Any) -> Document:
+    """Give a document with other parts, its numbers counted anew."""
+    new = _recounted(replace(old, **parts) if parts else old)
+    known = (
+        new.record,
+        new.callbacks,
+        new.posts,
+        new.session,
+        new.saving,
+        new.forgotten,
+        new.cached,
+        new.acknowledged,
+        new.find,
+    )
+    return _documents.setdefault(known, new)
+
+
+class _NoFields(dict[str, Any]):
+    """An entry's fields: none, and with a hash, so that entries have one."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return 0
+
+
+_NO_FIELDS: Final = _NoFields()
+
+
+def entry_of(content: Content, *, status: int, source: int, iat: float, arrival: int) -> Entry:
+    """Give a durable body as an entry that is new."""
+    return Entry(
+        id="new",
+        site="hub",
+        key="K",
+        status=status,
+        source=str(source),
+        iat=iat,
+        arrival=arrival,
+        size=1,
+        sha256=show(content),
+        kept=NOW,
+        filetype="docx",
+        fields=_NO_FIELDS,
+    )
+
+
+def _recounted(old: Document) -> Document:
+    """Count from 1 whatever only has an order, and drop what no rule asks for."""
+    record, find = old.record, old.find
+    callbacks = tuple(sorted(old.callbacks, key=lambda callback: callback.ticket))
+    ids = {entry.id: str(place) for place, entry in enumerate(record.entries, 1)}
+    iats = _ranks([*(entry.iat for entry in record.entries if entry.iat), *(callback.iat for callback in callbacks)])
+    tickets = [*(entry.arrival for entry in record.entries), *(callback.ticket for callback in callbacks)]
+    arrivals = _ranks([*tickets, *([find.ticket] if find else [])])
+    sources = _named([int(entry.source) for entry in record.entries], old, callbacks)
+    flight = record.flight
+    numbers = _ranks([*(post.number for post in old.posts), *([flight.number] if flight else [])])
+    entries = tuple(
+        replace(
+            entry,
+            id=ids[entry.id],
+            source=str(sources[int(entry.source)]),
+            iat=float(iats.get(entry.iat, 0)),
+            arrival=arrivals[entry.arrival],
+            why="",
+            tries=0,
+            due=0.0,
+            kept=NOW,
+            ended=None,
+        )
+        for entry in record.entries
+    )
+    return replace(
+        old,
+        record=replace(
+            record,
+            number=max(numbers.values(), default=0),
+            flight=_renumbered(flight, numbers, ids),
+            alive=record.alive and flight is not None,
+            entries=entries,
+            callbacks=tuple(
+                OpenCallback(ticket=arrivals[known.ticket], owner="", entry=ids.get(known.entry or ""))
+                for known in sorted(record.callbacks, key=lambda known: known.ticket)
+            ),
+        ),
+        callbacks=tuple(
+            callback._replace(
+                source=sources[callback.source], iat=float(iats[callback.iat]), ticket=arrivals[callback.ticket]
+            )
+            for callback in callbacks
+        ),
+        posts=tuple(
+            post._replace(number=numbers[post.number], ticket=arrivals.get(post.ticket or 0))
+            for post in sorted(old.posts, key=lambda post: post.number)
+        ),
+        saving=old.saving and old.saving._replace(source=sources[old.saving.source]),
+        find=find and find._replace(ticket=arrivals[find.ticket]),
+    )
+
+
+def _renumbered(flight: Flight | None, numbers: dict[int, int], ids: dict[str, str]) -> Flight | None:
+    if flight is None:
+        return None
+    return replace(flight, number=numbers[flight.number], entry=ids[flight.entry], owner="", until=0.0)
+
+
+def _ranks(values: Iterable[float]) -> dict[Any, int]:
+    return {value: place for place, value in enumerate(sorted(set(values)), 1)}
+
+
+def _named(sources: list[int], old: Document, callbacks: tuple[Callback, ...]) -> dict[int, int]:
+    """Name saves in the order of their entries; those without one by their callbacks."""
+    everything = [*sources, *(callback.source for callback in callbacks), *([old.saving.source] if old.saving else [])]
+    return {source: place for place, source in enumerate(dict.fromkeys(everything), 1)}
+
+
+# --- all of it ------------------------------------------------------------------------------------------------------
+
+
+class Where(enum.IntEnum):
+    """How far a person is with opening a document."""
+
+    AWAY = 0
+    PAGE = 1
+    """has the editor page with its key"""
+    ADMITTED = 2
+    """has passed the bridge's gate, and Docs is about to open the document"""
+    INSIDE = 3
+
+
+class Person(NamedTuple):
+    """One who opens, edits and leaves."""
+
+    where: Where = Where.AWAY
+    key: int = 0
+
+
+class Budget(NamedTuple):
+    """How much may still happen."""
+
+    faults: int
+    edits: int
+    opens: int
+    forced: int
+
+
+class World(NamedTuple):
+    """One state. ``documents`` are those of the keys 1, 2, …; ``saved`` is what Docs was ever asked to save.
+
+    ``replaced`` is the content that somebody replaced in HumHub, None if nobody did. ``broken`` is the property that
+    does not hold any more.
+    """
+
+    file: File
+    people: tuple[Person, ...]
+    documents: tuple[Document, ...]
+    left: Budget
+    saved: Content = frozenset()
+    replaced: Content | None = None
+    broken: str = ""
+
+
+def named(number: int) -> str:
+    """Name an edit by its number: a, b, c …"""
+    return chr(ord("a") + number)

@@ -27,6 +27,8 @@ class Fault:
 
     status: int | None = None
     """Answer at once with this status and an HTML error page; nothing else happens."""
+    said: str | None = None
+    """With `status`: answer this JSON, or nothing where it is empty, in place of the page."""
     page: bool = False
     """Answer 200 with an HTML page that isn't what was asked for."""
     redirect: str | None = None

@@ -274,6 +274,8 @@ class SmallHumHub:
         status = 200 if fault.page else fault.status
         if status is None:
             return None
+        if fault.said is not None:
+            return web.Response(status=status, text=fault.said, content_type="application/json")
         page = f"<!DOCTYPE html><html><head><title>HumHub</title></head><body><h1>{status}</h1></body></html>"
         return web.Response(status=status, text=page, content_type="text/html")
 

@@ -201,8 +201,8 @@ class Bodies:
         return label if isinstance(label, dict) else None
 
     def remains(self, is_alive: Callable[[str], bool]) -> Remains:
-        """Give what lies in the directory; what a dead worker was writing is deleted."""
-        bodies, labels = {}, set()
+        """Give what lies in the directory, but for what is being written; what a dead worker was writing is deleted."""
+        bodies, labels, writing = {}, set(), set()
         with self._explained("The save directory can't be read"):
             for path in list(self.directory.iterdir()):
                 # What another worker deletes meanwhile is no longer there.
@@ -212,13 +212,16 @@ class Bodies:
                             bodies[path.stem] = path.stat().st_size
                         case ".json":
                             labels.add(path.stem)
-                        case ".part" if not is_alive(path.stem.partition(".")[2]):
+                        case ".part" if is_alive(path.stem.partition(".")[2]):
+                            writing.add(path.stem.partition(".")[0])
+                        case ".part":
                             path.unlink()
-        return Remains(bodies, labels)
+        return Remains(bodies, labels - writing)
 
     def drop_label(self, identity: str) -> None:
-        """Delete a label that has no body."""
-        _remove(self.path(identity).with_suffix(".json"))
+        """Delete a label that has no body; it may have got one meanwhile."""
+        if not self.path(identity).exists():
+            _remove(self.path(identity).with_suffix(".json"))
 
     def _part(self, identity: str) -> Path:
         return self.directory / f"{identity}.{self._worker}.part"
@@ -235,9 +238,12 @@ class Bodies:
 
 
 def _remove(*paths: Path) -> None:
-    """Delete what is left of a body that never came to be; the disk that refused it may refuse that, too."""
-    for path in paths:
-        with contextlib.suppress(OSError):
+    """Delete what is left of a body that never came to be; the disk that refused it may refuse that, too.
+
+    What can't be deleted keeps what follows it: a body its label.
+    """
+    with contextlib.suppress(OSError):
+        for path in paths:
             path.unlink(missing_ok=True)
 
 

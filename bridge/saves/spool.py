@@ -157,7 +157,12 @@ class Spool:
             return
         if entry.state in (State.WAITING, State.DEAD):
             log.error("a body is gone", site=entry.site, key=entry.key, entry=identity, size=entry.size)
-        await self.index.change(entry.site, entry.key, partial(_without_body, identity=identity, now=self.clock()))
+        await self._note_gone(entry, now=self.clock())
+
+    async def _note_gone(self, entry: Entry, *, now: float | None) -> None:
+        # By its hash it is in the record, however many saves of its key came since.
+        rule = partial(_without_body, identity=entry.id, now=now)
+        await self.index.change(entry.site, entry.key, rule, matching=(entry.sha256,))
 
     # --- retention --------------------------------------------------------------------------------------------------
 
@@ -170,7 +175,7 @@ class Spool:
                 # The body first: one without a row would be taken for a save that has to be delivered.
                 await self.bodies.remove(entry.id)
                 reached(Step.UNLINKED)
-                await self.index.change(entry.site, entry.key, partial(_without_body, identity=entry.id, now=None))
+                await self._note_gone(entry, now=None)
                 reached(Step.EXPIRED)
             number += len(batch)
         await self.index.prune(before=self.clock() - max(_REMEMBERED, self.keep_for))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
 from multidict import CIMultiDict
@@ -15,14 +17,21 @@ from bridge.saves.delivery import limits_of
 from bridge.sites import Node
 from bridge.transport.upstream import Answer
 
-__all__ = ["body_of", "digest_of"]
+__all__ = ["File", "body_of", "digest_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file on its way: its length in bytes, where that is promised, and when Docs made it, by Docs' own clock."""
+
+    chunks: AsyncIterator[bytes]
+    length: int | None
+    modified: float | None
 
 
 @contextlib.asynccontextmanager
-async def body_of(
-    node: Node, path: str, filetype: str | None, limit: float
-) -> AsyncIterator[tuple[AsyncIterator[bytes], int | None]]:
-    """Fetch an edited file from its node; gives its chunks and its promised length.
+async def body_of(node: Node, path: str, filetype: str | None, limit: float) -> AsyncIterator[File]:
+    """Fetch an edited file from its node.
 
     Raises:
         BadAnswerError: it is not the file; while iterating: it is not as long as promised.
@@ -36,16 +45,24 @@ async def body_of(
         if is_page(answer.media_type, filetype):
             kind = answer.media_type
             raise BadAnswerError("ONLYOFFICE Docs gives a page instead of the edited file.", content_type=kind)
-        yield _counted(answer), answer.content_length
+        yield File(_counted(answer), answer.content_length, _instant(answer.headers.get("Last-Modified")))
 
 
 async def digest_of(node: Node, path: str, limit: float) -> str:
     """Give the SHA-256 of a file that a node has; raises as :func:`body_of` does."""
     digest = hashlib.sha256()
-    async with body_of(node, path, None, limit) as (chunks, _):
-        async for chunk in chunks:
+    async with body_of(node, path, None, limit) as file:
+        async for chunk in file.chunks:
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def _instant(header: str | None) -> float | None:
+    """Read an HTTP date; None for none."""
+    try:
+        return parsedate_to_datetime(header).timestamp() if header else None
+    except ValueError:
+        return None
 
 
 async def _counted(answer: Answer) -> AsyncIterator[bytes]:

@@ -120,11 +120,11 @@ class Sweep:
             fields={},
             forgotten=True,
         )
-        async with body_of(node, path, draft.filetype, _FETCH) as (chunks, promised):
-            body = await self.spool.fetch(chunks, draft, promised=promised)
+        async with body_of(node, path, draft.filetype, _FETCH) as file:
+            body, modified = await self.spool.fetch(file.chunks, draft, promised=file.length), file.modified
         try:
             async with self.turns.of(key):
-                await self._decide(node, draft, body)
+                await self._decide(node, draft, body, modified)
         finally:
             await self.spool.bodies.abandon(body)
 
@@ -135,7 +135,7 @@ class Sweep:
         recent = any(max(entry.kept, entry.ended or 0.0) > since for entry in record.entries)
         return not (recent or record.callbacks or self.sessions.is_open(key))
 
-    async def _decide(self, node: Node, draft: Draft, body: Body) -> None:
+    async def _decide(self, node: Node, draft: Draft, body: Body, modified: float | None) -> None:
         site, key = draft.site, draft.key
         record = await self.index.read(site, key, matching=(body.sha256,))
         if not await self._is_quiet(site, key):
@@ -147,7 +147,7 @@ class Sweep:
                 self.observe(Step.FORGOT, site, key)
                 log.info("forgotten file deleted: HumHub has it", site=site, key=key, node=node.name)
             case Forgotten.TAKE:
-                await self._take(draft, body, rules.place_of_forgotten(record, draft.arrival))
+                await self._take(draft, body, rules.place_of_forgotten(record, draft.arrival, modified))
             case Forgotten.LEAVE:
                 pass
 

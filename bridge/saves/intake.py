@@ -29,7 +29,7 @@ from bridge.saves import rules
 from bridge.saves.carry import OUTCOMES, Carrier, Outcome, Verdict
 from bridge.saves.delivery import post
 from bridge.saves.fetching import body_of
-from bridge.saves.rules import End
+from bridge.saves.rules import Answer, End
 from bridge.saves.spool import Draft, Spool
 from bridge.saves.steps import Observer, Step
 from bridge.saves.turns import Turns
@@ -92,9 +92,21 @@ class Intake:
 
     async def _save(self, site: Site, callback: Callback, target: str, iat: float) -> Verdict:
         verdict = await self._verdict(site, callback, target, iat)
-        # While a forgotten file of the key is being deleted, Docs hears nothing that it would make a new one of.
+        # While a forgotten file of the key is being deleted, Docs hears nothing that it would make a new one of; and
+        # what was found out meanwhile counts: once HumHub has the save, Docs mustn't keep it.
         async with self.turns.of(callback.key):
+            if verdict.error and verdict.entry is not None:
+                verdict = await self._latest(site, callback, verdict, verdict.entry)
+                if verdict.error and rules.clears(callback.status):
+                    self.turns.refused(callback.key)
             return verdict
+
+    async def _latest(self, site: Site, callback: Callback, verdict: Verdict, entry: str) -> Verdict:
+        with contextlib.suppress(StorageError):
+            record = await self.index.read(site.name, callback.key)
+            if rules.for_callback(record, entry, int(callback.status)) == Answer(0):
+                return Verdict(0, Outcome.DELIVERED, entry=entry)
+        return verdict
 
     async def _verdict(self, site: Site, callback: Callback, target: str, iat: float) -> Verdict:
         try:
@@ -138,12 +150,9 @@ class Intake:
         same = await self.index.change(site.name, callback.key, partial(_repeat, draft=draft), matching=(draft.source,))
         if same is not None:
             return same
-        node = self.topology.node_for(callback.key)
-        async with (
-            self.fetches,
-            body_of(node, path, callback.filetype, self.carrier.delivery.attempt) as (chunks, promised),
-        ):
-            body = await self.spool.fetch(chunks, draft, promised=promised)
+        node, limit = self.topology.node_for(callback.key), self.carrier.delivery.attempt
+        async with self.fetches, body_of(node, path, callback.filetype, limit) as file:
+            body = await self.spool.fetch(file.chunks, draft, promised=file.length)
         why = "" if body.sound else f"what ONLYOFFICE Docs gave is no {callback.filetype}"
         failed = callback.status in (Status.SAVE_FAILED, Status.FORCED_SAVE_FAILED)
         if why and not failed:

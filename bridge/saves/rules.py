@@ -238,12 +238,14 @@ def for_forgotten(record: Record, sha256: str, *, open_session: bool) -> Forgott
     return Forgotten.DELETE if newest is not None and newest.state is State.DELIVERED else Forgotten.LEAVE
 
 
-def place_of_forgotten(record: Record, ticket: int) -> float:
-    """Give the ``iat`` of a forgotten file that was listed at ``ticket``: after all that came before the list.
+def place_of_forgotten(record: Record, ticket: int, modified: float | None = None) -> float:
+    """Give the ``iat`` of a forgotten file that was listed at ``ticket``.
 
-    Docs' clock isn't asked for here, and ours may differ from it.
+    Docs made it of a save that it had just sent: when, by the clock of its tokens, is its date. So what was saved by a
+    session that began from it comes after it. Without a date it comes after all that came before the list.
     """
-    return max((entry.iat for entry in record.entries if entry.arrival < ticket), default=0.0)
+    before = max((entry.iat for entry in record.entries if entry.arrival < ticket), default=0.0)
+    return before if modified is None else modified
 
 
 # --- attempts -------------------------------------------------------------------------------------------------------

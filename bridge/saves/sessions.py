@@ -82,6 +82,7 @@ class Sessions:
         Raises:
             OverloadError: it can't be settled now.
         """
+        await self.turns.heard(key)
         async with self.turns.of(key):
             try:
                 for name in await self.index.sites_of(key):

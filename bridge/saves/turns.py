@@ -9,8 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Final
 
 __all__ = ["Turns"]
+
+# How long Docs may take to make a forgotten file of a refusal, in seconds.
+_FORGETTING: Final = 2.0
 
 
 class Turns:
@@ -18,6 +22,7 @@ class Turns:
 
     def __init__(self) -> None:
         self._locks: dict[str, tuple[asyncio.Lock, int]] = {}
+        self._refused: dict[str, float] = {}
 
     @contextlib.asynccontextmanager
     async def of(self, key: str) -> AsyncIterator[None]:
@@ -31,3 +36,14 @@ class Turns:
             lock, users = self._locks.pop(key)
             if users > 1:
                 self._locks[key] = (lock, users - 1)
+
+    def refused(self, key: str) -> None:
+        """Note that Docs is being told that a save of the key failed."""
+        now = asyncio.get_running_loop().time()
+        self._refused = {name: when for name, when in self._refused.items() if now - when < _FORGETTING}
+        self._refused[key] = now
+
+    async def heard(self, key: str) -> None:
+        """Wait until Docs has made of the last refusal what it makes of it, so that it can be seen."""
+        if (when := self._refused.get(key)) is not None:
+            await asyncio.sleep(max(0.0, when + _FORGETTING - asyncio.get_running_loop().time()))

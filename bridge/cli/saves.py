@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
+from typer.exceptions import TyperException
 
 from bridge.cli.common import FINE, FOUND, ConfigOption, JsonOption, console, print_json
 from bridge.config import Config, ConfigurationFaults, load
@@ -61,7 +62,7 @@ def saves_list(
     elif entries:
         print_list(console(), entries, now=time.time())
     else:
-        typer.echo("Nothing of this kind is kept." if every or state or site or key else "HumHub has every save.")
+        typer.echo("There is no such save." if every or state or site or key else "Nothing waits for HumHub.")
     if more and not as_json:
         typer.echo(f"There are more: these are the oldest {limit}. See --limit.", err=True)
     return FOUND if any(entry.state is State.DEAD for entry in entries) else FINE
@@ -141,9 +142,9 @@ def saves_export(
 
     piped = str(target) == "-"
     if piped and (as_json or sys.stdout.isatty()):
-        raise typer.BadParameter("a document is for a file or a pipe, without --json.")
-    if not piped and target.exists() and not force:
-        raise typer.BadParameter(f"{target} is there already; add --force to replace it.")
+        raise TyperException("A document goes into a file or a pipe, into a pipe without --json.")
+    if not piped and target.is_file() and not force:
+        raise TyperException(f"{target} is there already; add --force to replace it.")
     # The body is read as its owner, and written as the caller.
     entry, body = _at_desk(_settings(config), lambda desk: _there(desk).body(identity))
     with body:
@@ -256,6 +257,6 @@ def _ask(said: str, question: str, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise typer.BadParameter("nobody can be asked here; add --yes if you mean it.")
+        raise TyperException("Nobody can be asked here; add --yes if you mean it.")
     if not typer.confirm(question, err=True):
         raise ConflictError("Nothing was done.")

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from bridge.protocol.messages import Status
-from bridge.saves.standing import Body, Standing, instant, users_of
+from bridge.saves.standing import UNDELIVERED, Body, Standing, instant, users_of
 from bridge.store.records import Entry, State
 
 __all__ = ["print_list", "print_standing", "short"]
@@ -129,6 +129,15 @@ def _facts(standing: Standing, where: str, now: float) -> Iterator[tuple[str, st
     yield "body", f"{entry.filetype or 'a file'}, {_size(entry.size)} ({entry.size} bytes), {_BODIES[standing.body]}"
     yield "sha-256", entry.sha256
     yield "file", where if standing.body is not Body.GONE else ""
+    yield "by hand", _choices(standing)
+
+
+def _choices(standing: Standing) -> str:
+    if standing.entry.state not in UNDELIVERED:
+        return ""
+    whole = standing.body in (Body.SOUND, Body.UNFIT)
+    choices = {"deliver": whole and standing.newest, "export": whole, "discard": True}
+    return f"humhub-bridge saves {'|'.join(name for name, can in choices.items() if can)} {short(standing.entry)}"
 
 
 def _origin(entry: Entry) -> str:

@@ -20,7 +20,6 @@ from tests.model.world import (
     NOW,
     STORING,
     Callback,
-    Content,
     Document,
     Find,
     Post,
@@ -158,34 +157,34 @@ def _sweep(rules: Rules, setting: Setting, document: Document) -> Iterator[Move]
         yield Move("the sweep lists the forgotten copy", replace(document, find=Find(document.next_ticket)))
         return
     states = tuple(entry.state for entry in document.record.entries)
-    if find.content is not None:
-        if find.states == states:
-            yield from _settling(rules, setting, document, find.ticket, find.content)
-        else:
-            yield Move("the sweep comes again later: something has just happened", replace(document, find=None))
-    elif setting.slow_sweep:
+    read = find._replace(content=copy, modified=document.forgotten_at, states=states)
+    if find.content is None and not setting.slow_sweep:
+        yield from _settling(rules, setting, document, read)
+    elif find.content is None:
         if not document.callbacks:
-            after = replace(document, find=find._replace(content=copy, states=states))
-            yield Move(f"the sweep reads the forgotten copy: {show(copy)}", after)
+            yield Move(f"the sweep reads the forgotten copy: {show(copy)}", replace(document, find=read))
+    elif find.states == states:
+        yield from _settling(rules, setting, document, find)
     else:
-        yield from _settling(rules, setting, document, find.ticket, copy)
+        yield Move("the sweep comes again later: something has just happened", replace(document, find=None))
 
 
-def _settling(rules: Rules, setting: Setting, document: Document, ticket: int, content: Content) -> Iterator[Move]:
+def _settling(rules: Rules, setting: Setting, document: Document, find: Find) -> Iterator[Move]:
     """Settle what was read of the forgotten copy. A key counts as open until the save of its session has come."""
     is_open = document.session is not None or document.saving is not None
     for open_session in {is_open, is_open and not setting.blind_sweep}:
-        yield _swept(rules, document, ticket, content, open_session=open_session)
+        for modified in {find.modified, None if setting.undated else find.modified}:
+            yield _settled_find(rules, document, find, modified, open_session=open_session)
 
 
-def _swept(rules: Rules, document: Document, ticket: int, content: Content, *, open_session: bool) -> Move:
-    record, done = document.record, replace(document, find=None)
+def _settled_find(rules: Rules, document: Document, find: Find, modified: float | None, *, open_session: bool) -> Move:
+    record, done, content = document.record, replace(document, find=None), find.content or frozenset()
     match rules.for_forgotten(record, show(content), open_session=open_session):
         case Forgotten.DELETE:
             return Move("the sweep deletes the forgotten copy", replace(done, forgotten=None))
         case Forgotten.TAKE:
-            iat = rules.place_of_forgotten(record, ticket)
-            entry = entry_of(content, status=Status.SAVE, source=document.next_source, iat=iat, arrival=ticket)
+            iat = rules.place_of_forgotten(record, find.ticket, modified)
+            entry = entry_of(content, status=Status.SAVE, source=document.next_source, iat=iat, arrival=find.ticket)
             taken, _ = rules.enter(record, entry, ticket=None)
             return Move(f"the sweep takes the forgotten copy {show(content)}", replace(done, record=taken))
         case _:

@@ -115,4 +115,5 @@ def unheard(document: Document, callback: Callback) -> Document:
 
 
 def _forgot(document: Document, saving: Saving) -> Document:
-    return replace(document, saving=None, forgotten=saving.content, cached=None, acknowledged=False)
+    at = document.next_iat
+    return replace(document, saving=None, forgotten=saving.content, forgotten_at=at, cached=None, acknowledged=False)

@@ -134,7 +134,9 @@ class Moves:
             case None:
                 pass
             case Forgotten.DELETE:
-                known = revised(known, forgotten=None)
+                newest = known.record.newest
+                if known.forgotten is not None and newest is not None and show(known.forgotten) == newest.sha256:
+                    known = revised(known, forgotten=None)
             case _:
                 return  # the gate stays shut until the attempt is settled
         world = _with(world, key, known)

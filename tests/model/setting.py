@@ -21,6 +21,7 @@ class Setting:
         slow_sweep: time passes between the sweep's look at a forgotten copy and what it does about it.
         blind_sweep: the bridge doesn't know of a session: its people haven't come back since a start, or the last one
             has just left and Docs' save is on its way.
+        undated: Docs doesn't say when it made a forgotten copy.
         slow_opening: time passes between the bridge's gate and Docs' opening.
     """
 
@@ -36,4 +37,5 @@ class Setting:
     deaf_handlers: bool = False
     slow_sweep: bool = False
     blind_sweep: bool = False
+    undated: bool = False
     slow_opening: bool = False

@@ -18,15 +18,18 @@ from tests.model.rulebook import Rules
 from tests.model.search import explore
 from tests.model.setting import Setting
 
+ONE = partial(Setting, people=1, forced=0)
+
 
 @pytest.mark.parametrize(
     "setting",
     [
         pytest.param(Setting(forced=0), id="two people"),
-        pytest.param(Setting(people=1), id="a forced save"),
+        pytest.param(ONE(forced=1, edits=1), id="a forced save and another session"),
         pytest.param(Setting(forced=0, edits=1, faults=2), id="two faults"),
         pytest.param(Setting(forced=0, docs_loss=True, save_errors=True), id="Docs loses copies and ends with errors"),
         pytest.param(Setting(forced=0, people=1, opens=3, replacing=True), id="the file is replaced"),
+        pytest.param(ONE(blind_sweep=True), id="the sweep doesn't know of a session"),
         pytest.param(Setting(faults=0, forced=2, opens=1, people=1), id="forced saves overtake each other"),
     ],
 )
@@ -100,6 +103,11 @@ def let_dead_links_give(record: Record, number: int) -> Any:
     return record, True
 
 
+def count_finds_as_newest(record: Record, ticket: int, modified: float | None) -> float:
+    """Take a forgotten file for newer than all that came."""
+    return max((entry.iat for entry in record.entries), default=0.0) + 1
+
+
 def leave_forgotten_files(record: Record, sha256: str, *, open_session: bool) -> Forgotten:
     return Forgotten.LEAVE
 
@@ -118,8 +126,6 @@ def send_side_by_side(record: Record, identity: str, status: int) -> Any:
     return rules.for_callback(replace(record, flight=None), identity, status)
 
 
-ONE = partial(Setting, people=1, forced=0)
-
 WITHOUT = [
     ("the truth to Docs", Rules(for_callback=acknowledge_early), ONE(), "shown"),
     ("only forced saves from the courier", Rules(for_courier=courier_ends_sessions), ONE(), "missing"),
@@ -137,6 +143,12 @@ WITHOUT = [
     ("settling a pulled 2", Rules(after=never_ask), ONE(), "missing"),
     ("believing HumHub's 404", Rules(after_probe=believe_it_failed), ONE(), "missing"),
     ("links that die with their attempt", Rules(pulled=let_dead_links_give), ONE(), "dead letter"),
+    (
+        "a forgotten copy's place",
+        Rules(place_of_forgotten=count_finds_as_newest),
+        ONE(forced=1, blind_sweep=True),
+        "overwritten",
+    ),
     ("the sweep", Rules(for_forgotten=leave_forgotten_files), ONE(edits=1, opens=1), "missing"),
     ("a look before deleting", Rules(for_forgotten=delete_forgotten_files), ONE(edits=1, opens=1), "missing"),
     ("dead letters", Rules(after=take_a_lost_key_for_stored), ONE(replacing=True), "missing"),
@@ -158,7 +170,11 @@ RELIED_ON = [
     ("HumHub is done before it is asked", ONE(late_stores=True), "missing"),
     ("a handler ends with its connection", ONE(deaf_handlers=True), "missing"),
     ("the sweep deletes what it has read", ONE(slow_sweep=True), "missing"),
-    ("the sweep knows of sessions", ONE(blind_sweep=True, forced=1), "overwritten"),
+    (
+        "the sweep knows of sessions, or when a copy was made",
+        ONE(blind_sweep=True, undated=True, forced=1),
+        "overwritten",
+    ),
     ("a session begins as soon as it may", Setting(slow_opening=True, forced=0), "missing"),
 ]
 

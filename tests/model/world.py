@@ -126,11 +126,13 @@ class Post(NamedTuple):
 class Find(NamedTuple):
     """A forgotten file that the sweep has listed, and what it has read of it since.
 
-    ``states`` are those of the key's entries by then: where one is new or has just ended, the sweep comes again later.
+    ``modified`` is the date of what it read. ``states`` are those of the key's entries by then: where one is new or has
+    just ended, the sweep comes again later.
     """
 
     ticket: int
     content: Content | None = None
+    modified: float = 0.0
     states: tuple[State, ...] = ()
 
 
@@ -149,8 +151,9 @@ class File(NamedTuple):
 class Document:
     """All about one key; make one with :func:`document` or :func:`revised`, which give equal ones as the same object.
 
-    Docs has ``session``, ``saving``, the ``forgotten`` copy, and the ``cached`` one that a session began from. While it
-    is ``acknowledged`` (five minutes after a save), editors are locked out and viewers see the cached copy.
+    Docs has ``session``, ``saving``, the ``forgotten`` copy with its date, ``forgotten_at``, and the ``cached`` one that
+    a session began from. While it is ``acknowledged`` (five minutes after a save), editors are locked out and viewers
+    see the cached copy.
     """
 
     record: Record
@@ -159,6 +162,7 @@ class Document:
     session: Session | None = None
     saving: Saving | None = None
     forgotten: Content | None = None
+    forgotten_at: float = 0.0
     cached: Content | None = None
     acknowledged: bool = False
     find: Find | None = None
@@ -174,7 +178,8 @@ class Document:
     @property
     def next_iat(self) -> float:
         """Give a time in Docs' tokens that is later than all that were."""
-        return 1 + max([*(entry.iat for entry in self.record.entries), *(c.iat for c in self.callbacks)], default=0.0)
+        saves = [*(entry.iat for entry in self.record.entries), *(callback.iat for callback in self.callbacks)]
+        return 1 + max([*saves, self.forgotten_at, self.find.modified if self.find else 0.0])
 
     @property
     def next_source(self) -> int:
@@ -201,6 +206,7 @@ def revised(old: Document, **parts: Any) -> Document:
         new.session,
         new.saving,
         new.forgotten,
+        new.forgotten_at,
         new.cached,
         new.acknowledged,
         new.find,
@@ -241,7 +247,7 @@ def _recounted(old: Document) -> Document:
     record, find = old.record, old.find
     callbacks = tuple(sorted(old.callbacks, key=lambda callback: callback.ticket))
     ids = {entry.id: str(place) for place, entry in enumerate(record.entries, 1)}
-    iats = _ranks([*(entry.iat for entry in record.entries if entry.iat), *(callback.iat for callback in callbacks)])
+    iats = _times(old)
     tickets = [*(entry.arrival for entry in record.entries), *(callback.ticket for callback in callbacks)]
     arrivals = _ranks([*tickets, *([find.ticket] if find else [])])
     sources = _named([int(entry.source) for entry in record.entries], old, callbacks)
@@ -252,7 +258,7 @@ def _recounted(old: Document) -> Document:
             entry,
             id=ids[entry.id],
             source=str(sources[int(entry.source)]),
-            iat=float(iats.get(entry.iat, 0)),
+            iat=iats[entry.iat],
             arrival=arrivals[entry.arrival],
             why="",
             tries=0,
@@ -276,9 +282,7 @@ def _recounted(old: Document) -> Document:
             ),
         ),
         callbacks=tuple(
-            callback._replace(
-                source=sources[callback.source], iat=float(iats[callback.iat]), ticket=arrivals[callback.ticket]
-            )
+            callback._replace(source=sources[callback.source], iat=iats[callback.iat], ticket=arrivals[callback.ticket])
             for callback in callbacks
         ),
         posts=tuple(
@@ -286,7 +290,8 @@ def _recounted(old: Document) -> Document:
             for post in sorted(old.posts, key=lambda post: post.number)
         ),
         saving=old.saving and old.saving._replace(source=sources[old.saving.source]),
-        find=find and find._replace(ticket=arrivals[find.ticket]),
+        find=find and find._replace(ticket=arrivals[find.ticket], modified=iats[find.modified]),
+        forgotten_at=iats[old.forgotten_at] if old.forgotten is not None else 0.0,
     )
 
 
@@ -294,6 +299,16 @@ def _renumbered(flight: Flight | None, numbers: dict[int, int], ids: dict[str, s
     if flight is None:
         return None
     return replace(flight, number=numbers[flight.number], entry=ids[flight.entry], owner="", until=0.0)
+
+
+def _times(old: Document) -> dict[float, float]:
+    """Count the times of Docs' clock anew; 0 stays: it is none."""
+    times = {*(entry.iat for entry in old.record.entries), *(callback.iat for callback in old.callbacks)}
+    if old.forgotten is not None:
+        times.add(old.forgotten_at)
+    if old.find is not None:
+        times.add(old.find.modified)
+    return {0.0: 0.0, **{time: float(place) for place, time in enumerate(sorted(times - {0.0}), 1)}}
 
 
 def _ranks(values: Iterable[float]) -> dict[Any, int]:

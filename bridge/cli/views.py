@@ -22,6 +22,7 @@ _SHORT: Final = 8
 # Where so many columns are left for it, the reason stands in the row; else below it.
 _ROOM: Final = 40
 _LEAST_KEY: Final = 12
+_MOST_KEY: Final = 40
 _INDENT: Final = "   "
 _STYLES: Final = {State.DEAD: "bold red", State.WAITING: "yellow", State.DELIVERED: "green", State.SUPERSEDED: "dim"}
 
@@ -58,6 +59,7 @@ def print_list(to: Console, entries: Sequence[Entry], *, now: float) -> None:
     width = to.width if to.is_terminal else None
     widths = [max(len(row[column]) for row in rows) for column in range(_WHY)]
     if width is not None:
+        widths[_KEY] = min(_MOST_KEY, widths[_KEY])
         spare = width - sum(widths) - len(widths)
         widths[_KEY] = max(_LEAST_KEY, widths[_KEY] + min(0, spare))
     used = sum(widths) + len(widths)

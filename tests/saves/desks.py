@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from bridge.store.records import Entry, Flight, Record, State
 from bridge.store.sqlite import SqliteIndex
 from tests.store.entries import NOW
 
-__all__ = ["DOCX", "NOW", "Kept", "desk", "identity", "kept"]
+__all__ = ["DOCX", "NOW", "Kept", "desk", "identity", "kept", "kept_in"]
 
 DOCX = b"PK\x03\x04 a document, as far as its first bytes say, of "
 
@@ -81,12 +81,19 @@ class Kept:
         return self.directory / f"{entry.id}.body"
 
 
+@asynccontextmanager
+async def kept_in(directory: Path) -> AsyncIterator[Kept]:
+    """Keep saves in a directory, as a worker that runs until the block is left."""
+    async with AsyncExitStack() as ends:
+        index = await SqliteIndex.open(directory / "bridge.db", clock=lambda: NOW)
+        ends.push_async_callback(index.close)
+        yield Kept(index, directory / "saves", ends)
+
+
 @pytest.fixture
 async def kept(tmp_path: Path) -> AsyncIterator[Kept]:
-    async with AsyncExitStack() as ends:
-        index = await SqliteIndex.open(tmp_path / "bridge.db", clock=lambda: NOW)
-        ends.push_async_callback(index.close)
-        yield Kept(index, tmp_path / "saves", ends)
+    async with kept_in(tmp_path) as found:
+        yield found
 
 
 @pytest.fixture

@@ -162,8 +162,7 @@ class SavesConfig:
 
     ``deadline`` is how long a callback goes on starting attempts, ``attempt`` how long one may last, ``keep`` how long
     delivered and superseded bodies stay, ``sweep`` how often forgotten files are looked for. ``storing`` is how long
-    any request of HumHub's may last, whether or not it is still waited for; ``reserve`` the free disk space that is left
-    alone.
+    any request of HumHub's may last, waited for or not; ``reserve`` the free disk space that is left alone.
     """
 
     directory: _Place = Path("data/saves")

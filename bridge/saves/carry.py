@@ -30,6 +30,8 @@ log = structlog.get_logger(__name__)
 
 _PAUSES: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
 _LOOK: Final = 0.1
+# Between two questions to HumHub about one attempt.
+_ASK_AGAIN: Final = 1.0
 
 
 class Outcome(enum.StrEnum):
@@ -82,7 +84,7 @@ class Carrier:
                     run.told = step
                     await run.rest(step)
                 case Settle():
-                    if not await self.delivery.settle(site, callback.key):
+                    if not await self.delivery.settle(site, callback.key) and not await run.may_ask_again():
                         return run.verdict(Answer(1, "what became of an attempt isn't known yet"))
                 case Hold():
                     await asyncio.sleep(_LOOK)
@@ -133,6 +135,13 @@ class _Run:
             return
         log.warning("HumHub is not reached, trying again", site=self.entry.site, key=self.entry.key, pause=pause)
         await asyncio.sleep(pause)
+
+    async def may_ask_again(self) -> bool:
+        """Wait before HumHub is asked again what became of an attempt; False where there is no time for that."""
+        if asyncio.get_running_loop().time() + _ASK_AGAIN >= self.until:
+            return False
+        await asyncio.sleep(_ASK_AGAIN)
+        return True
 
     async def cool(self, step: Send, now: float) -> None:
         """Wait until HumHub can't be storing an earlier attempt any more, if there is time; else give up."""

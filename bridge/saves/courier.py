@@ -40,6 +40,8 @@ _MOST: Final = 4
 _ROUND: Final = 1.0
 _WATCH: Final = 2.0
 _WATCH_LIMIT: Final = 5.0
+# Between two questions to HumHub about one attempt.
+_ASK_AGAIN: Final = 3.0
 _HOUSEKEEPING: Final = 60.0
 # How long deliveries that are under way may go on when the bridge is stopped, in seconds.
 _GRACE: Final = 10.0
@@ -132,6 +134,7 @@ class Courier:
             step = await self.delivery.next(site, key, rules.for_courier)
             if isinstance(step, Settle):
                 well = await self.delivery.settle(site, key)
+                self._not_before[site.name, key] = asyncio.get_running_loop().time() + _ASK_AGAIN
             elif isinstance(step, Flight):
                 told = await self.delivery.fly(site, key, step)
                 well = told.end in (End.CONFIRMED, End.GONE)

@@ -123,16 +123,16 @@ class Delivery:
         found = {"site": site.name, "key": key, "entry": flight.entry, "attempt": flight.number, "end": told.end.value}
         log.info("delivery attempted", **found, status=flight.status, why=told.why or None)
 
-    async def _change(self, site: str, key: str, rule: Callable[[Record], Record], identity: str) -> None:
-        """Change a record, and say so loudly where that makes its entry a dead letter."""
+    async def _change(self, site: str, key: str, rule: Callable[[Record], Record], identity: str) -> Record:
+        """Change a record and give it, and say so loudly where that makes its entry a dead letter."""
 
-        def work(record: Record) -> tuple[Record, Entry | None]:
+        def work(record: Record) -> tuple[Record, tuple[Record, Entry | None]]:
             before, after = record.entry(identity), rule(record)
             now = after.entry(identity)
             died = now is not None and now.state is State.DEAD and (before is None or before.state is not State.DEAD)
-            return after, now if died else None
+            return after, (after, now if died else None)
 
-        dead = await self.index.change(site, key, work)
+        record, dead = await self.index.change(site, key, work)
         if dead is not None:
             log.error(
                 "a save is a dead letter",
@@ -142,6 +142,7 @@ class Delivery:
                 why=dead.why,
                 remedy=f"It is not tried again. Look at it: humhub-bridge saves show {identity}",
             )
+        return record
 
     async def _tell(self, site: Site, record: Record, flight: Flight, callback: Callback | None) -> Told:
         entry = record.entry(flight.entry)
@@ -159,13 +160,16 @@ class Delivery:
         except UpstreamError as error:
             return Told(End.UNREAD, f"HumHub: {error.message}")
         except BridgeError as error:
-            # Nothing was sent: the message has a link that can't be mapped.
-            return Told(End.UNSENT, error.message)
+            # Nothing was sent, and nothing would be: the message has a link that can't be mapped.
+            return Told(End.FAILED, error.message)
 
     # --- settling ---------------------------------------------------------------------------------------------------
 
     async def settle(self, site: Site, key: str) -> bool:
-        """Find out about a key's attempt that nobody makes any more; False where HumHub can't be asked now."""
+        """Find out about a key's attempt that nobody makes any more.
+
+        False where it isn't known yet: HumHub can't be asked, or may still be storing.
+        """
         now = self.clock()
         flight = await self.index.change(site.name, key, partial(self._adopt, now=now))
         if flight is None:
@@ -177,9 +181,9 @@ class Delivery:
         if knows_key is None:
             return False
         rule = partial(rules.after_probe, number=flight.number, knows_key=knows_key, now=self.clock())
-        await self._change(site.name, key, rule, flight.entry)
+        after = await self._change(site.name, key, rule, flight.entry)
         self.observe(Step.SETTLED, site.name, key)
-        return True
+        return after.flight is None
 
     def _adopt(self, record: Record, *, now: float) -> tuple[Record, Flight | None]:
         if record.flight is None or not rules.is_adrift(record):

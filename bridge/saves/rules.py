@@ -13,7 +13,8 @@ the key again gets it, with the edit. HumHub clears the key at a 2 and keeps it 
 - Only the newest entry of a key is sent or served; the others are superseded, and their bodies kept for a while.
 - One attempt a key at a time. It is numbered durably before it is sent, and its result counts only under that number.
 - An attempt whose end isn't known is settled: a 6 is sent again; for a 2 whose body HumHub pulled whole, HumHub is
-  asked whether it still knows the key. It doesn't: then it has stored that body.
+  asked whether it still knows the key. It doesn't: then it has stored that body. It does: that counts once it can't be
+  storing any more.
 - Before a session begins, its key is settled; otherwise the session could start from content that is about to change.
 """
 
@@ -336,10 +337,15 @@ def _gone(entry: Entry, status: int, *, now: float, why: str) -> Entry:
 
 
 def after_probe(record: Record, number: int, *, knows_key: bool, now: float) -> Record:
-    """Give the record after HumHub was asked whether it still knows the key of an attempt that is over."""
+    """Give the record after HumHub was asked whether it still knows the key of an attempt that is over.
+
+    That it doesn't is its last word. That it does isn't while it may still be storing: the attempt stays in flight.
+    """
     flight = record.flight
     entry = record.entry(flight.entry) if flight is not None else None
     if flight is None or flight.number != number or not flight.over or entry is None:
+        return record
+    if knows_key and record.cooling > now:
         return record
     if not knows_key:
         entry = _gone(entry, flight.status, now=now, why="HumHub no longer knows this key (404)")

@@ -35,6 +35,8 @@ log = structlog.get_logger(__name__)
 # How long a handshake waits for an attempt that is under way, in seconds.
 _PATIENCE: Final = 20.0
 _LOOK: Final = 0.1
+# Between two questions to HumHub about one attempt.
+_ASK_AGAIN: Final = 1.0
 # Docs gives up a poll after 25 s without a word, and an editor after 45: one that hasn't polled for so long is gone.
 _POLLS_LAST: Final = 90.0
 
@@ -99,16 +101,19 @@ class Sessions:
             match rules.for_session(await self.index.read(name, key)):
                 case Settle():
                     if not await self.delivery.settle(site, key):
-                        raise self._refusal(key, "HumHub doesn't say what became of the last save")
+                        await self._rest(key, until, _ASK_AGAIN)
                 case Hold():
-                    if asyncio.get_running_loop().time() > until:
-                        raise self._refusal(key, "HumHub is storing the last save")
-                    await asyncio.sleep(_LOOK)
+                    await self._rest(key, until, _LOOK)
                 case Forgotten.DELETE:
                     await self._forget(name, key)
                     return
                 case None:
                     return
+
+    async def _rest(self, key: str, until: float, seconds: float) -> None:
+        if asyncio.get_running_loop().time() + seconds > until:
+            raise self._refusal(key, "what became of its last save isn't known yet")
+        await asyncio.sleep(seconds)
 
     async def _forget(self, site: str, key: str) -> None:
         """Delete what Docs has kept of a save that HumHub has; anything else is for the sweep."""

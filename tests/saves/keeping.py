@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -47,7 +48,7 @@ async def open_spool(tmp_path: Path, clock: Clock, steps: Steps) -> AsyncIterato
 
         async def opened(*, keep_for: float = 86400.0, **options: Any) -> Spool:
             index = await SqliteIndex.open(tmp_path / "bridge.db", clock=clock)
-            stack.push_async_callback(index.close)
+            stack.push_async_callback(_left, index)
             bodies = Bodies(tmp_path / "saves", worker=index.worker, **{"max_size": 10_000, "reserve": 0, **options})
             bodies.open()
             spool = Spool(bodies, index, clock, steps, keep_for)
@@ -60,6 +61,11 @@ async def open_spool(tmp_path: Path, clock: Clock, steps: Steps) -> AsyncIterato
 @pytest.fixture
 async def spool(open_spool: OpenSpool) -> Spool:
     return await open_spool()
+
+
+async def _left(index: SqliteIndex) -> None:
+    with contextlib.suppress(RuntimeError):  # a test has closed it already
+        await index.close()
 
 
 async def chunks(*parts: bytes, then: Exception | None = None) -> AsyncIterator[bytes]:

@@ -46,8 +46,8 @@ def bridge_moves(
     """
     for callback in document.callbacks:
         if all(post.ticket != callback.ticket for post in document.posts):
-            yield from _handler(rules, setting, document, callback, knows_key=knows_key, faults=faults)
-    yield from _courier(rules, setting, document, knows_key=knows_key)
+            yield from _handler(rules, document, callback, knows_key=knows_key, faults=faults)
+    yield from _courier(rules, document, knows_key=knows_key)
     yield from _sweep(rules, setting, document)
     record = document.record
     if record.cooling > NOW and not any(isinstance(post.stage, Stage) for post in document.posts):
@@ -68,9 +68,7 @@ def killed(document: Document) -> Document:
 # --- callbacks ------------------------------------------------------------------------------------------------------
 
 
-def _handler(
-    rules: Rules, setting: Setting, document: Document, callback: Callback, *, knows_key: bool, faults: bool
-) -> Iterator[Move]:
+def _handler(rules: Rules, document: Document, callback: Callback, *, knows_key: bool, faults: bool) -> Iterator[Move]:
     name = f"the {callback.status} with {show(callback.content)}"
     identity = next(known.entry for known in document.record.callbacks if known.ticket == callback.ticket)
     if identity is None:
@@ -91,7 +89,7 @@ def _handler(
                 yield Move(f"the callback sends a {send.status} with {send.entry.sha256}", after)
         case Settle():
             yield Move(f"{name} is given up unsettled: Docs hears 1", heard(document, callback, 1))
-            yield from _settled(rules, setting, document, knows_key=knows_key)
+            yield from _settled(rules, document, knows_key=knows_key)
 
 
 def _durable(rules: Rules, document: Document, callback: Callback) -> Document:
@@ -109,10 +107,10 @@ def _durable(rules: Rules, document: Document, callback: Callback) -> Document:
 # --- attempts -------------------------------------------------------------------------------------------------------
 
 
-def _courier(rules: Rules, setting: Setting, document: Document, *, knows_key: bool) -> Iterator[Move]:
+def _courier(rules: Rules, document: Document, *, knows_key: bool) -> Iterator[Move]:
     match rules.for_courier(document.record):
         case Settle():
-            yield from _settled(rules, setting, document, knows_key=knows_key)
+            yield from _settled(rules, document, knows_key=knows_key)
         case Send() as send if send.earliest <= NOW:
             after = _sent(rules, document, send, ticket=None, knows_key=knows_key)
             yield Move(f"the courier sends a {send.status} with {send.entry.sha256}", after)
@@ -125,7 +123,7 @@ def _sent(rules: Rules, document: Document, send: Send, *, ticket: int | None, k
     return replace(document, record=record, posts=(*document.posts, post))
 
 
-def _settled(rules: Rules, setting: Setting, document: Document, *, knows_key: bool) -> Iterator[Move]:
+def _settled(rules: Rules, document: Document, *, knows_key: bool) -> Iterator[Move]:
     """Settle an attempt: it is taken over first, and then HumHub is asked, if only HumHub can say what became of it."""
     old = document.record.flight
     assert old is not None
@@ -133,8 +131,6 @@ def _settled(rules: Rules, setting: Setting, document: Document, *, knows_key: b
     if not old.over:
         yield Move("the attempt that is adrift is taken over", replace(document, record=record))
         return
-    if not setting.late_stores and any(isinstance(post.stage, Stage) for post in document.posts):
-        return  # whoever is at it will have done it, or not, before HumHub is asked
     flight = record.flight
     assert flight is not None
     record = rules.after_probe(record, flight.number, knows_key=knows_key, now=NOW)

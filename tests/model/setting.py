@@ -15,8 +15,6 @@ class Setting:
         docs_loss: Docs loses copies that the bridge has, too.
         replacing: somebody replaces the file in HumHub.
         save_errors: a session ends with a 3 whose file is sound.
-        late_stores: a HumHub process whose attempt was given up goes on while HumHub is asked what became of it, and
-            stores after that, until the record has cooled.
         deaf_handlers: the handler of a callback goes on when its connection to Docs breaks.
         slow_sweep: time passes between the sweep's look at a forgotten copy and what it does about it.
         blind_sweep: the bridge doesn't know of a session: its people haven't come back since a start, or the last one
@@ -33,7 +31,6 @@ class Setting:
     docs_loss: bool = False
     replacing: bool = False
     save_errors: bool = False
-    late_stores: bool = False
     deaf_handlers: bool = False
     slow_sweep: bool = False
     blind_sweep: bool = False

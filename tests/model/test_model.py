@@ -98,6 +98,19 @@ def believe_it_failed(record: Record, number: int, *, knows_key: bool, now: floa
     return rules.after_probe(record, number, knows_key=True, now=now)
 
 
+def ask_too_early(record: Record, number: int, *, knows_key: bool, now: float) -> Record:
+    """Take HumHub's knowing the key for its last word, though it may still be storing."""
+    return replace(
+        rules.after_probe(replace(record, cooling=now), number, knows_key=knows_key, now=now), cooling=record.cooling
+    )
+
+
+def send_at_once(record: Record) -> Any:
+    """Send again though HumHub may still be storing."""
+    step = rules.for_courier(record)
+    return replace(step, earliest=0.0) if isinstance(step, Send) else step
+
+
 def let_dead_links_give(record: Record, number: int) -> Any:
     """Give the body to whoever asks, though the attempt is over."""
     return record, True
@@ -142,6 +155,8 @@ WITHOUT = [
     ("comparing an attempt's number", Rules(after=count_any_result), ONE(faults=2), "missing"),
     ("settling a pulled 2", Rules(after=never_ask), ONE(), "missing"),
     ("believing HumHub's 404", Rules(after_probe=believe_it_failed), ONE(), "missing"),
+    ("waiting for HumHub's last word", Rules(after_probe=ask_too_early), ONE(), "missing"),
+    ("waiting between attempts", Rules(for_courier=send_at_once), ONE(forced=2, opens=1), "overwritten"),
     ("links that die with their attempt", Rules(pulled=let_dead_links_give), ONE(), "dead letter"),
     (
         "a forgotten copy's place",
@@ -167,7 +182,6 @@ def test_without_one_rule_an_edit_is_lost(broken_rules: Rules, setting: Setting,
 
 # What would lose an edit if it happened; each is what the bridge has to see to besides the rules.
 RELIED_ON = [
-    ("HumHub is done before it is asked", ONE(late_stores=True), "missing"),
     ("a handler ends with its connection", ONE(deaf_handlers=True), "missing"),
     ("the sweep deletes what it has read", ONE(slow_sweep=True), "missing"),
     (

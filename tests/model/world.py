@@ -198,20 +198,28 @@ def document(key: str) -> Document:
 
 def revised(old: Document, **parts: Any) -> Document:
     """Give a document with other parts, its numbers counted anew."""
-    new = _recounted(replace(old, **parts) if parts else old)
-    known = (
-        new.record,
-        new.callbacks,
-        new.posts,
-        new.session,
-        new.saving,
-        new.forgotten,
-        new.forgotten_at,
-        new.cached,
-        new.acknowledged,
-        new.find,
+    raw = replace(old, **parts) if parts else old
+    known = _documents.get(_parts_of(raw))
+    if known is None:
+        new = _recounted(raw)
+        known = _documents.setdefault(_parts_of(new), new)
+        _documents[_parts_of(raw)] = known
+    return known
+
+
+def _parts_of(whole: Document) -> tuple[Any, ...]:
+    return (
+        whole.record,
+        whole.callbacks,
+        whole.posts,
+        whole.session,
+        whole.saving,
+        whole.forgotten,
+        whole.forgotten_at,
+        whole.cached,
+        whole.acknowledged,
+        whole.find,
     )
-    return _documents.setdefault(known, new)
 
 
 class _NoFields(dict[str, Any]):
@@ -254,19 +262,8 @@ def _recounted(old: Document) -> Document:
     flight = record.flight
     numbers = _ranks([*(post.number for post in old.posts), *([flight.number] if flight else [])])
     entries = tuple(
-        replace(
-            entry,
-            id=ids[entry.id],
-            source=str(sources[int(entry.source)]),
-            iat=iats[entry.iat],
-            arrival=arrivals[entry.arrival],
-            why="",
-            tries=0,
-            due=0.0,
-            kept=NOW,
-            ended=None,
-        )
-        for entry in record.entries
+        _entry_again(entry, str(place), str(sources[int(entry.source)]), iats[entry.iat], arrivals[entry.arrival])
+        for place, entry in enumerate(record.entries, 1)
     )
     return replace(
         old,
@@ -292,6 +289,23 @@ def _recounted(old: Document) -> Document:
         saving=old.saving and old.saving._replace(source=sources[old.saving.source]),
         find=find and find._replace(ticket=arrivals[find.ticket], modified=iats[find.modified]),
         forgotten_at=iats[old.forgotten_at] if old.forgotten is not None else 0.0,
+    )
+
+
+def _entry_again(entry: Entry, identity: str, source: str, iat: float, arrival: int) -> Entry:
+    """Give an entry with its numbers, without what no rule asks for."""
+    if (entry.id, entry.source, entry.iat, entry.arrival, entry.tries, entry.why, entry.ended) == (
+        identity,
+        source,
+        iat,
+        arrival,
+        0,
+        "",
+        None,
+    ):
+        return entry
+    return replace(
+        entry, id=identity, source=source, iat=iat, arrival=arrival, why="", tries=0, due=0.0, kept=NOW, ended=None
     )
 
 

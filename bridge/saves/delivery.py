@@ -35,6 +35,7 @@ from bridge.saves import rules, track
 from bridge.saves.attempts import Attempts
 from bridge.saves.backoff import pause
 from bridge.saves.rules import End, Send
+from bridge.saves.spool import tell_of_dead
 from bridge.saves.steps import Observer, Step
 from bridge.saves.track import Told
 from bridge.sites import Site, Topology
@@ -134,14 +135,7 @@ class Delivery:
 
         record, dead = await self.index.change(site, key, work)
         if dead is not None:
-            log.error(
-                "a save is a dead letter",
-                site=site,
-                key=key,
-                entry=identity,
-                why=dead.why,
-                remedy=f"It is not tried again. Look at it: humhub-bridge saves show {identity}",
-            )
+            tell_of_dead(dead)
         return record
 
     async def _tell(self, site: Site, record: Record, flight: Flight, callback: Callback | None) -> Told:

@@ -236,6 +236,8 @@ def for_forgotten(record: Record, sha256: str, *, open_session: bool) -> Forgott
     newest = record.newest
     if not any(entry.sha256 == sha256 for entry in record.entries):
         return Forgotten.TAKE
+    if newest is not None and newest.state is State.SUPERSEDED and newest.sha256 == sha256:
+        return Forgotten.DELETE  # discarded by hand: nothing else makes the newest one that
     return Forgotten.DELETE if newest is not None and newest.state is State.DELIVERED else Forgotten.LEAVE
 
 

@@ -22,7 +22,7 @@ from bridge.saves.steps import Observer, Step
 from bridge.store.index import Index
 from bridge.store.records import Entry, Record, State
 
-__all__ = ["Draft", "Spool"]
+__all__ = ["Draft", "Spool", "tell_of_dead"]
 
 log = structlog.get_logger(__name__)
 
@@ -106,6 +106,8 @@ class Spool:
             await self.bodies.remove(body.id)
             raise
         reached(Step.ENTERED)
+        if same.id == entry.id and same.state is State.DEAD:
+            tell_of_dead(same)
         if same.id != entry.id:
             await self.bodies.remove(body.id)
         return same
@@ -156,7 +158,7 @@ class Spool:
         if entry is None or self.bodies.path(identity).exists():
             return
         if entry.state in (State.WAITING, State.DEAD):
-            log.error("a body is gone", site=entry.site, key=entry.key, entry=identity, size=entry.size)
+            tell_of_dead(entry, why="its body is no longer on the disk")
         await self._note_gone(entry, now=self.clock())
 
     async def _note_gone(self, entry: Entry, *, now: float | None) -> None:
@@ -181,11 +183,6 @@ class Spool:
         await self.index.prune(before=self.clock() - max(_REMEMBERED, self.keep_for))
         return number
 
-    async def discard(self, entry: Entry) -> None:
-        """Delete an entry for good."""
-        await self.bodies.remove(entry.id)
-        await self.index.drop(entry.id)
-
     async def check(self) -> str:
         """Say that bodies can be kept, for the readiness page.
 
@@ -204,6 +201,18 @@ class Spool:
         dead = sum(total.number for total in totals if total.state is State.DEAD)
         size = sum(total.size for total in totals if total.state in (State.WAITING, State.DEAD))
         return f"{waiting} waiting, {dead} dead letters, {size} bytes"
+
+
+def tell_of_dead(entry: Entry, *, why: str | None = None) -> None:
+    """Say loudly that a save is a dead letter, and what to do about it."""
+    log.error(
+        "a save is a dead letter",
+        site=entry.site,
+        key=entry.key,
+        entry=entry.id,
+        why=why or entry.why,
+        remedy=f"It is not tried again. Look at it: humhub-bridge saves show {entry.id}",
+    )
 
 
 def _from_label(label: dict[str, Any], identity: str, *, ticket: int) -> Entry:

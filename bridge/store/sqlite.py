@@ -242,7 +242,9 @@ class SqliteIndex(Index):
 
     async def totals(self) -> list[Total]:
         rows = await self._rows(
-            "SELECT site, state, COUNT(*), SUM(size), MIN(kept) FROM entries WHERE held GROUP BY site, state", ()
+            "SELECT site, state, COUNT(*), SUM(size), MIN(kept) FROM entries WHERE held OR state = 'dead' "
+            "GROUP BY site, state",
+            (),
         )
         return [Total(site, State(state), number, size, oldest) for site, state, number, size, oldest in rows]
 

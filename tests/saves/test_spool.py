@@ -309,13 +309,6 @@ async def test_rows_of_one_document_that_have_lost_their_bodies_are_settled_once
     assert await again.index.identities() == {entry.id}
 
 
-async def test_a_discarded_entry_is_gone_for_good(spool: Spool) -> None:
-    entry = await keep(spool)
-    await spool.discard(entry)
-    assert lies(spool) == {}
-    assert (await record_of(spool)).entries == ()
-
-
 # --- a clock that jumps ---
 
 

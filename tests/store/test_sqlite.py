@@ -280,12 +280,13 @@ async def test_a_site_that_is_back_makes_its_waiting_saves_due(index: SqliteInde
 # --- what is over ---
 
 
-async def test_figures_are_of_bodies_that_are_held(index: SqliteIndex) -> None:
+async def test_figures_are_of_bodies_that_are_held_and_of_dead_letters_that_lost_theirs(index: SqliteIndex) -> None:
     await index.change(SITE, "k1", put(entry("a", size=1, kept=NOW + 5), entry("b", size=2, kept=NOW)))
     await index.change(SITE, "k1", put(entry("c", state=State.DELIVERED), entry("d", held=False, state=State.DEAD)))
     await index.change("other", "k1", put(entry("e", site="other", size=7)))
     assert sorted(await index.totals(), key=lambda total: (total.site, total.state)) == [
         Total("other", State.WAITING, 1, 7, NOW),
+        Total(SITE, State.DEAD, 1, 100, NOW),
         Total(SITE, State.DELIVERED, 1, 100, NOW),
         Total(SITE, State.WAITING, 2, 3, NOW),
     ]

@@ -6,9 +6,12 @@ humhub.faults.add("track", Fault(after_store="500"), times=None)
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from dataclasses import dataclass
 from typing import Literal
+
+from aiohttp import web
 
 ROUTES = {
     "download": "onlyoffice/backend/download",
@@ -89,3 +92,21 @@ class Faults:
                         queue.popleft()
                 return planned.fault
         return None
+
+
+async def spoil(request: web.Request, fault: Fault) -> web.StreamResponse | None:
+    """Answer with a fault that leaves nothing for the route to do; None for any other."""
+    if fault.hang is not None:
+        await asyncio.sleep(fault.hang)
+        if request.transport is not None:
+            request.transport.abort()
+        return web.Response()
+    if fault.redirect is not None:
+        return web.Response(status=302, headers={"Location": fault.redirect}, text="")
+    status = 200 if fault.page else fault.status
+    if status is None:
+        return None
+    if fault.said is not None:
+        return web.Response(status=status, text=fault.said, content_type="application/json")
+    page = f"<!DOCTYPE html><html><head><title>HumHub</title></head><body><h1>{status}</h1></body></html>"
+    return web.Response(status=status, text=page, content_type="text/html")

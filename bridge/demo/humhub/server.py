@@ -23,7 +23,7 @@ from bridge.demo.humhub import answers, pages, samples, sessions
 from bridge.demo.humhub.answers import Answer, HumHubError
 from bridge.demo.humhub.call import Call
 from bridge.demo.humhub.doorman import Doorman, within
-from bridge.demo.humhub.faults import Fault, Faults
+from bridge.demo.humhub.faults import Faults, spoil
 from bridge.demo.humhub.files import FileStore, HumHubFile
 from bridge.demo.humhub.formats import mime_of
 from bridge.demo.humhub.links import Links
@@ -180,7 +180,7 @@ class SmallHumHub:
         call = self._receive(request, route or "", links)
         call.fault = self.faults.take(call.route)
         if call.fault is not None:
-            spoiled = await self._spoil(call, call.fault)
+            spoiled = await spoil(request, call.fault)
             if spoiled is not None:
                 return spoiled
         answer, dresses = await self._answer(call)
@@ -261,23 +261,6 @@ class SmallHumHub:
         """Send the session's cookie again, as HumHub does around files."""
         if answer.reopens_session and call.session is not None and not call.set_cookies:
             call.set_cookie("PHPSESSID", call.session.id)
-
-    async def _spoil(self, call: Call, fault: Fault) -> web.StreamResponse | None:
-        """Answer with a fault that leaves nothing for the route to do."""
-        if fault.hang is not None:
-            await asyncio.sleep(fault.hang)
-            if call.request.transport is not None:
-                call.request.transport.abort()
-            return web.Response()
-        if fault.redirect is not None:
-            return web.Response(status=302, headers={"Location": fault.redirect}, text="")
-        status = 200 if fault.page else fault.status
-        if status is None:
-            return None
-        if fault.said is not None:
-            return web.Response(status=status, text=fault.said, content_type="application/json")
-        page = f"<!DOCTYPE html><html><head><title>HumHub</title></head><body><h1>{status}</h1></body></html>"
-        return web.Response(status=status, text=page, content_type="text/html")
 
     def _asset(self, request: web.Request) -> web.StreamResponse | None:
         base = self.settings.base_path

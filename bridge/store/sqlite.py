@@ -30,7 +30,7 @@ _PREFIX: Final = "sqlite:///"
 # So many of a key's entries are looked at, beside those that wait, are dead, or are asked for by their hash.
 _RECENT: Final = 50
 # No pause of the courier's is so long, in seconds.
-_FAR: Final = 3600.0
+_FAR: Final = 310.0
 
 
 def path_of(url: str) -> Path:

@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -29,7 +30,7 @@ from bridge.app import running
 from bridge.config import Config, NodeConfig, UpstreamConfig
 from bridge.saves.steps import Observer, Step
 from bridge.store.sqlite import path_of
-from tests.legs.fakes import DOCS_SECRET, INNER_SECRET, Fake, claims_of, configuration, doc, serving
+from tests.legs.fakes import DOCS_SECRET, INNER_SECRET, Fake, Respond, claims_of, configuration, doc, serving
 from tests.store.entries import NOW, SITE
 
 __all__ = ["MakeScene", "Scene", "Ticking", "Track", "docx"]
@@ -46,14 +47,15 @@ def docx(word: str = "") -> bytes:
 class Ticking:
     """A clock that runs ten times as fast as ours, so that pauses pass, and can be set."""
 
-    speed = 10.0
-
     def __init__(self) -> None:
-        self._start = time.monotonic()
-        self._set = NOW
+        self._start, self._set, self._speed = time.monotonic(), NOW, 10.0
 
     def __call__(self) -> float:
-        return self._set + (time.monotonic() - self._start) * self.speed
+        return self._set + (time.monotonic() - self._start) * self._speed
+
+    def run(self, speed: float) -> None:
+        """Go on so many times as fast as ours."""
+        self._set, self._start, self._speed = self(), time.monotonic(), speed
 
     def jump(self, seconds: float) -> None:
         self._set += seconds
@@ -136,7 +138,8 @@ class Docs:
     """One node: gives the files that it was told of, and its forgotten ones by command."""
 
     fake: Fake
-    files: dict[str, bytes | web.Response] = field(default_factory=dict)
+    files: dict[str, bytes | Respond] = field(default_factory=dict)
+    dates: dict[str, dict[str, str]] = field(default_factory=dict)
     forgotten: dict[str, bytes] = field(default_factory=dict)
     commands: list[tuple[str, str]] = field(default_factory=list)
     refuses: set[str] = field(default_factory=set)
@@ -149,9 +152,9 @@ class Docs:
             if self.before is not None:
                 await self.before(path)
             found = self.files.get(path)
-            if isinstance(found, web.Response):
-                return web.Response(status=found.status, body=found.body, headers=dict(found.headers))
-            return web.Response(status=404) if found is None else web.Response(body=found)
+            if callable(found):
+                return await found(request)
+            return web.Response(status=404) if found is None else web.Response(body=found, headers=self.dates.get(path))
         said = claims_of(self.fake.seen[-1].json()["token"], DOCS_SECRET)
         return web.json_response(self.command(said["c"], said["key"]))
 
@@ -171,10 +174,13 @@ class Docs:
             "url": f"http://docs.test/cache/files/forgotten/{key}/output.docx/output.docx?md5=x",
         }
 
-    def forget(self, key: str, body: bytes) -> None:
-        """Keep a save that was refused."""
+    def forget(self, key: str, body: bytes, *, made: float | None = None) -> None:
+        """Keep a save that was refused, as a file ``made`` then."""
         self.forgotten[key] = body
-        self.files[f"/cache/files/forgotten/{key}/output.docx/output.docx"] = body
+        path = f"/cache/files/forgotten/{key}/output.docx/output.docx"
+        self.files[path] = body
+        if made is not None:
+            self.dates[path] = {"Last-Modified": formatdate(made, usegmt=True)}
         self.fake.forgotten[:] = self.forgotten
 
 
@@ -224,7 +230,7 @@ class Scene:
 
     async def save(
         self,
-        body: bytes | web.Response | None = None,
+        body: bytes | Respond | None = None,
         *,
         status: int = 2,
         key: str = "k1",
@@ -267,6 +273,24 @@ class Scene:
 
     def leg(self, name: str, path: str) -> URL:
         return URL(f"http://{getattr(self.config.legs, name).listen}{path}", encoded=True)
+
+    async def open_session(self, key: str = "k1") -> int:
+        """Begin a session as an editor's first poll does; give what the browser is answered."""
+        query = f"EIO=4&transport=polling&shardkey={key}"
+        self.docs.files[f"/doc/{key}/c/"] = b'0{"sid":"s"}'
+        async with self.http.get(self.leg("browser", f"/ds/doc/{key}/c/?{query}")) as answer:
+            await answer.read()
+            return answer.status
+
+    def told_docs(self) -> list[str]:
+        """Give what Docs was asked besides files: commands and handshakes, in their order."""
+        asked = []
+        for seen in self.docs.fake.seen:
+            if seen.target.startswith("/doc/"):
+                asked.append("handshake")
+            elif seen.method == "POST":
+                asked.append(claims_of(seen.json()["token"], DOCS_SECRET)["c"])
+        return asked
 
     # What came of it
 
@@ -316,7 +340,7 @@ async def make_scene(tmp_path: Path) -> AsyncIterator[MakeScene]:
             config = dataclasses.replace(
                 config,
                 docs=dataclasses.replace(config.docs, nodes=tuple(configs)),
-                saves=dataclasses.replace(config.saves, **{"reserve": 0, "storing": 5.0, **saves}),
+                saves=dataclasses.replace(config.saves, **{"reserve": 0, "storing": 5.0, "attempt": 60.0, **saves}),
             )
 
             async def pull(url: str) -> tuple[int, bytes]:

@@ -116,8 +116,11 @@ COMMITS = {
 }
 
 
-@pytest.mark.parametrize("status", [2, 6])
-@pytest.mark.parametrize("after", COMMITS, ids=lambda step: step or "at the beginning")
+@pytest.mark.parametrize(
+    ("after", "status"),
+    [*((step, 2) for step in COMMITS), (Step.PULLING, 6), (Step.HEARD, 6)],
+    ids=lambda given: str(given or "at the beginning"),
+)
 async def test_an_index_that_fails_loses_nothing(
     disk: Disk, make_scene: MakeScene, after: Step | None, status: int
 ) -> None:

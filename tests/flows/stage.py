@@ -158,21 +158,23 @@ def answering(response: Json, body: bytes | None = None) -> Respond:
     return respond
 
 
-def file_of(filetype: str, size: int = 0) -> bytes:
-    """Give a small file of a type, at least ``size`` long."""
+def file_of(filetype: str, size: int = 0, mark: str = "") -> bytes:
+    """Give a small file of a type, at least ``size`` long; one with another ``mark`` has other bytes."""
     if filetype in ("txt", "csv", "html"):
-        return b"text, with, commas".ljust(size)
+        return f"text, with, commas{mark}".encode().ljust(size)
     if filetype == "pdf":
-        return b"%PDF-1.7\n%%EOF\n".ljust(size, b"\n")
+        return f"%PDF-1.7\n%{mark}\n%%EOF\n".encode().ljust(size, b"\n")
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
         for name in ("[Content_Types].xml", f"{filetype}/content.xml"):
-            archive.writestr(zipfile.ZipInfo(name), f"<is-a>{filetype}</is-a>")
+            archive.writestr(zipfile.ZipInfo(name), f"<is-a>{filetype}{mark}</is-a>")
         archive.comment = b" " * max(0, size - packed.tell() - 400)
     return packed.getvalue()
 
 
 async def files_of_docs(request: web.BaseRequest) -> web.StreamResponse:
-    """Answer as Docs does for its files: by the type in the path."""
+    """Answer as Docs does for its files: by the type in the path, another file at each."""
     kind = request.path.rpartition(".")[2]
-    return web.Response(body=file_of(kind), headers={"Content-Type": _KINDS.get(kind, "application/octet-stream")})
+    return web.Response(
+        body=file_of(kind, mark=request.path), headers={"Content-Type": _KINDS.get(kind, "application/octet-stream")}
+    )

@@ -87,17 +87,18 @@ async def test_every_callback_ends_the_same_when_docs_has_a_secret_and_header_of
         ledgers["callbacks"].check(name, await call_back(apart, row))
 
 
-async def answered(stage: Stage, response: Json) -> Json:
-    """Send one callback of each status, and answer each as HumHub once did."""
+async def answered(stage: Stage, name: str, response: Json) -> Json:
+    """Send one callback of each status, each of a document of its own, and answer it as HumHub once did."""
     found: dict[str, Any] = {"humhub says": response["status"]}
     for status in (1, 2, 3, 4, 6):
         stage.bridge.humhub.answers(answering(response))
         stage.bridge.docs.answers(files_of_docs)
         news = status in (1, 4)
-        file = {} if news else {"filetype": "docx", "url": f"{_RIG}/cache/files/data/k1_{status}/output.docx/o.docx"}
-        body = json.dumps({"token": jwt.encode({"key": "k1", "status": status, **file}, stage.docs.secret)})
+        key = f"{name}-{status}"
+        file = {} if news else {"filetype": "docx", "url": f"{_RIG}/cache/files/data/{key}_1/output.docx/o.docx"}
+        body = json.dumps({"token": jwt.encode({"key": key, "status": status, **file}, stage.docs.secret)})
         before = len(stage.bridge.saved)
-        said = await stage.ask("docs", f"/onlyoffice/backend/track?doc={doc_of('k1')}", "POST", data=body)
+        said = await stage.ask("docs", f"/onlyoffice/backend/track?doc={doc_of(key)}", "POST", data=body)
         assert said["status"] == 200, "Docs would try again, or follow"
         found[str(status)] = said["body"] if news else {**said["body"], "kept": len(stage.bridge.saved) > before}
     return found
@@ -106,7 +107,7 @@ async def answered(stage: Stage, response: Json) -> Json:
 @pytest.mark.parametrize("name", ANSWERS)
 async def test_a_recorded_answer_to_a_callback(stage: Stage, name: str, ledgers: dict[str, Ledger]) -> None:
     response = ANSWERS[name]["response"]
-    happened = await answered(stage, response)
+    happened = await answered(stage, name, response)
     confirmed = response["status"] == 200 and response["body"] == {"error": 0}
     for status in ("2", "3", "6"):
         assert (happened[status]["error"] == 0) == confirmed, "Docs hears that it is saved only when it is"

@@ -66,13 +66,14 @@ class Fake:
     respond: Respond | None = None
     seen: list[Seen] = field(default_factory=list)
     url: str = ""
-    forgotten: list[str] = field(default_factory=list)
+    swept: bool = False
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         body = await request.read()
-        if request.raw_path == _SWEPT and json.loads(body).get("c") == "getForgottenList":
-            # The bridge asks this by itself, at its start and every few minutes.
-            return web.json_response({"error": 0, "keys": self.forgotten})
+        if not self.swept and request.raw_path == _SWEPT and json.loads(body).get("c") == "getForgottenList":
+            # The bridge asks this by itself when it starts.
+            self.swept = True
+            return web.json_response({"error": 0, "keys": []})
         self.seen.append(Seen(request.method, request.raw_path, request.headers, body))
         if self.respond is None:
             return web.Response(status=599, text="nothing was expected here")

@@ -215,8 +215,8 @@ async def forgiving(what: str, work: Awaitable[None]) -> None:
     try:
         await work
     except BridgeError as error:
-        log.error(
-            "something failed and is tried again", what=what, why=error.message, remedy=error.remedy, **error.details
-        )
+        known = {"what": what, "why": error.message, "remedy": error.remedy}
+        # Details may have the same names.
+        log.error("something failed and is tried again", **{**error.details, **known})
     except Exception:
         log.exception("something failed and is tried again", what=what)

@@ -146,7 +146,6 @@ class Docs:
     before: Callable[[str], Awaitable[None]] | None = None
 
     async def respond(self, request: web.BaseRequest) -> web.StreamResponse:
-        self.fake.forgotten[:] = self.forgotten
         path = urlsplit(request.raw_path).path
         if request.method == "GET":
             if self.before is not None:
@@ -156,6 +155,8 @@ class Docs:
                 return await found(request)
             return web.Response(status=404) if found is None else web.Response(body=found, headers=self.dates.get(path))
         said = claims_of(self.fake.seen[-1].json()["token"], DOCS_SECRET)
+        if said["c"] == "getForgottenList":
+            return web.json_response({"error": 0, "keys": list(self.forgotten)})
         return web.json_response(self.command(said["c"], said["key"]))
 
     def command(self, name: str, key: str) -> dict[str, Any]:
@@ -166,7 +167,6 @@ class Docs:
             return {"error": 1, "key": key}
         if name == "deleteForgotten":
             del self.forgotten[key]
-            self.fake.forgotten.remove(key)
             return {"error": 0, "key": key}
         return {
             "error": 0,
@@ -181,7 +181,6 @@ class Docs:
         self.files[path] = body
         if made is not None:
             self.dates[path] = {"Last-Modified": formatdate(made, usegmt=True)}
-        self.fake.forgotten[:] = self.forgotten
 
 
 @dataclass
@@ -283,14 +282,14 @@ class Scene:
             return answer.status
 
     def told_docs(self) -> list[str]:
-        """Give what Docs was asked besides files: commands and handshakes, in their order."""
+        """Give what Docs was asked besides files and lists: commands and handshakes, in their order."""
         asked = []
         for seen in self.docs.fake.seen:
             if seen.target.startswith("/doc/"):
                 asked.append("handshake")
             elif seen.method == "POST":
                 asked.append(claims_of(seen.json()["token"], DOCS_SECRET)["c"])
-        return asked
+        return [name for name in asked if name != "getForgottenList"]
 
     # What came of it
 

@@ -19,7 +19,7 @@ from bridge.demo.docs import Fault as DocsFault
 from bridge.demo.editor import RefusedError
 from bridge.demo.house import House
 from bridge.demo.humhub import Fault
-from tests.flows.plays import Mishap, Play, Played, played, which
+from tests.flows.plays import Mishap, Play, Played, impatient, played, which
 from tests.flows.tables import Table
 from tests.houses import MakeHouse
 from tests.legs.fakes import serving
@@ -238,6 +238,17 @@ def test_what_docs_does_not_give_reaches_nobody_until_it_gives_it(
 @pytest.mark.parametrize("how", FILES["does not give it"])
 def test_a_session_goes_on_after_a_forced_save_whose_file_never_came(of_docs: Stories, how: str) -> None:
     assert of_docs.told("does not give it", how).fates["6"].left == "0"
+
+
+async def test_the_sweep_outlives_a_docs_that_was_away(make_house: MakeHouse) -> None:
+    h = await make_house(adjust=impatient)
+    play = await Play.begin(h, await h.log_in("alice"), "2")
+    h.docs.faults.add("file", DocsFault("status", status=404))
+    await play.save()
+    await h.kill_docs()
+    await asyncio.sleep(1.2)  # two sweeps find nobody there
+    await h.start_docs()
+    await h.until(lambda: play.content() == "new" and not h.docs.forgotten, within=15)
 
 
 # What Docs makes of an answer: the facts about the real one that the rules stand on, as the small one shows them.

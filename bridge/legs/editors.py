@@ -167,6 +167,7 @@ async def connection(request: web.Request, site: Site, node: Node, key: str, tar
                 max_message=request.app[LIMITS].websocket_message,
                 guard=guard,
                 on_refused=lambda error: _note_refusal(request, error),
+                beginning=lambda: _settled(request, key),
             )
     if "sid" not in said:
         async with sessions.beginning(key):
@@ -176,8 +177,16 @@ async def connection(request: web.Request, site: Site, node: Node, key: str, tar
         screened = screen(guard, await _packets(request))
         if screened.refused is not None:
             _note_refusal(request, screened.refused)
+        if screened.opens:
+            await _settled(request, key)
         return await _exchange(request, node, target, headers, screened.body)
     return await _poll(request, node, target, headers)
+
+
+async def _settled(request: web.Request, key: str) -> None:
+    """Settle a key once more: a handshake may be minutes older than the message that asks for the document."""
+    async with request.app[SAVES].sessions.beginning(key):
+        pass
 
 
 async def _exchange(

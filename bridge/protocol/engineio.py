@@ -59,10 +59,11 @@ _TOKENS: Final = ("jwtOpen", "jwtSession")
 
 @dataclass(frozen=True, slots=True)
 class Screened:
-    """A polling body as Docs may have it, and what was refused of it."""
+    """A polling body as Docs may have it, what was refused of it, and whether it asks for the document."""
 
     body: bytes
     refused: RefusedError | None
+    opens: bool = False
 
 
 def path_key(raw_path: str) -> str | None:
@@ -108,13 +109,13 @@ def meaningless(packet: bytes) -> bytes:
 
 def screen(guard: AuthGuard, body: bytes) -> Screened:
     """Check a polling body's packets; from the first refused one on, a meaningless one stands for the rest."""
-    packets = split_payload(body)
+    packets, opens = split_payload(body), False
     for index, packet in enumerate(packets):
         try:
-            guard.check(packet)
+            opens = guard.check(packet) or opens
         except RefusedError as error:
-            return Screened(_SEPARATOR.join([*packets[:index], meaningless(packet)]), error)
-    return Screened(body, None)
+            return Screened(_SEPARATOR.join([*packets[:index], meaningless(packet)]), error, opens)
+    return Screened(body, None, opens)
 
 
 class AuthGuard:
@@ -128,21 +129,22 @@ class AuthGuard:
         self._key = key
         self._is_site_url = is_site_url
 
-    def check(self, packet: str | bytes) -> None:
-        """Check one engine.io packet in text form.
+    def check(self, packet: str | bytes) -> bool:
+        """Check one engine.io packet in text form, and say whether it asks for the document: a session begins by it.
 
         Raises:
             RefusedError: it is not canonical, or opens another document, or names a URL that is no site's.
         """
         raw = packet.encode("utf-8", "surrogatepass") if isinstance(packet, str) else packet
         if raw[:1] != b"4":
-            return  # engine.io's own: ping, pong, upgrade; a base64 attachment of an event that was checked
+            return False  # engine.io's own: ping, pong, upgrade; a base64 attachment of an event that was checked
+        if event := _EVENT.match(raw):
+            return self._check_event(raw, event.end(), binary=raw[1:2] == b"5")
         if _CONNECT.fullmatch(raw):
             self._check_connect(raw)
-        elif event := _EVENT.match(raw):
-            self._check_event(raw, event.end(), binary=raw[1:2] == b"5")
         elif not _OTHER.fullmatch(raw):
             raise self._refusal("not canonical", head=repr(raw[:40]))
+        return False
 
     def _check_connect(self, raw: bytes) -> None:
         if len(raw) == len(b"40"):
@@ -152,18 +154,20 @@ class AuthGuard:
         for name in ("token", "session"):
             self._check_token(connect.get(name), name)
 
-    def _check_event(self, raw: bytes, start: int, *, binary: bool) -> None:
+    def _check_event(self, raw: bytes, start: int, *, binary: bool) -> bool:
         if not _is_escaped(raw) and _AUTH not in raw and not (_OPEN in raw and any(word in raw for word in _OPENING)):
-            return
+            return False
         match self._parse(raw, start):
             case ["message", {"type": "auth", **auth}, *_]:
                 if binary:
                     raise self._refusal("an auth with attachments")
                 self._check_auth(auth)
+                return True
             case ["message", {"type": "openDocument", "message": {"c": "open" | "reopen", **command}}, *_]:
                 self._check_command(command, "openDocument")
+                return True
             case _:
-                pass
+                return False
 
     def _check_auth(self, auth: Mapping[Any, Any]) -> None:
         self._check_key(auth.get("docid"), "docid")

@@ -69,9 +69,9 @@ class Carrier:
     clock: Callable[[], float]
     deadline: float
 
-    async def carry(self, site: Site, callback: Callback, entry: Entry) -> Verdict:
+    async def carry(self, site: Site, callback: Callback, entry: Entry, ticket: int) -> Verdict:
         """Go on until the save is delivered, or can't be within this callback."""
-        run = _Run(entry, int(callback.status), asyncio.get_running_loop().time() + self.deadline)
+        run = _Run(entry, int(callback.status), ticket, asyncio.get_running_loop().time() + self.deadline)
         message = _as_sent(callback)
         while True:
             step = await self._step(site, message, run)
@@ -117,6 +117,7 @@ class _Run:
 
     entry: Entry
     status: int
+    ticket: int
     until: float
     told: Told | None = None
     pauses: Iterator[float] = field(default_factory=lambda: chain(_PAUSES, repeat(_PAUSES[-1])))
@@ -124,7 +125,7 @@ class _Run:
 
     def decide(self, record: Record) -> Answer | Hold | Settle | Send:
         """Give the next step by the rules; no attempt any more once this callback has given up."""
-        step = rules.for_callback(record, self.entry.id, self.status)
+        step = rules.for_callback(record, self.entry.id, self.status, self.ticket)
         return Answer(1, "HumHub could not store it yet") if isinstance(step, Send) and self.given_up else step
 
     async def rest(self, told: Told) -> None:

@@ -88,7 +88,7 @@ class Sweep:
 
     async def sweep(self, node: Node) -> None:
         """Settle all forgotten files of one node."""
-        ticket = await self.index.ticket()
+        began, ticket = asyncio.get_running_loop().time(), await self.index.ticket()
         keys = await self.commands.forgotten(node)
         self.observe(Step.LISTED, "", "")
         unknown = 0
@@ -97,12 +97,12 @@ class Sweep:
             unknown += not sites
             for site in sites[:1]:
                 # One file that fails mustn't keep the others.
-                await forgiving("settling a forgotten file", self._settle(node, site, key, ticket))
+                await forgiving("settling a forgotten file", self._settle(node, site, key, ticket, began))
         self.unknown[node.name] = unknown
         if keys:
             log.info("forgotten files", node=node.name, number=len(keys), of_unknown_keys=unknown)
 
-    async def _settle(self, node: Node, site: str, key: str, ticket: int) -> None:
+    async def _settle(self, node: Node, site: str, key: str, ticket: int, began: float) -> None:
         if not await self._is_quiet(site, key):
             return
         url = await self.commands.forgotten_file(node, key)
@@ -124,7 +124,8 @@ class Sweep:
             body, modified = await self.spool.fetch(file.chunks, draft, promised=file.length), file.modified
         try:
             async with self.turns.of(key):
-                await self._decide(node, draft, body, modified)
+                if not self.turns.refused_since(key, began):
+                    await self._decide(node, draft, body, modified)
         finally:
             await self.spool.bodies.abandon(body)
 
@@ -140,7 +141,7 @@ class Sweep:
         record = await self.index.read(site, key, matching=(body.sha256,))
         if not await self._is_quiet(site, key):
             return
-        match rules.for_forgotten(record, body.sha256, open_session=False):
+        match rules.for_forgotten(record, body.sha256, ticket=draft.arrival, open_session=False):
             case Forgotten.DELETE:
                 self.observe(Step.FORGETTING, site, key)
                 await self.commands.forget(node, key)

@@ -97,14 +97,14 @@ class Intake:
         async with self.turns.of(callback.key):
             if verdict.error and verdict.entry is not None:
                 verdict = await self._latest(site, callback, verdict, verdict.entry)
-                if verdict.error and rules.clears(callback.status):
-                    self.turns.refused(callback.key)
+            if verdict.error and rules.clears(callback.status):
+                self.turns.refused(callback.key)
             return verdict
 
     async def _latest(self, site: Site, callback: Callback, verdict: Verdict, entry: str) -> Verdict:
         with contextlib.suppress(StorageError):
             record = await self.index.read(site.name, callback.key)
-            if rules.for_callback(record, entry, int(callback.status)) == Answer(0):
+            if rules.for_callback(record, entry, int(callback.status), 0) == Answer(0):
                 return Verdict(0, Outcome.DELIVERED, entry=entry)
         return verdict
 
@@ -112,7 +112,7 @@ class Intake:
         try:
             async with self._place(site, callback, target) as ticket:
                 entry = await self._entry(site, callback, ticket, iat)
-                verdict = await self.carrier.carry(site, callback, entry)
+                verdict = await self.carrier.carry(site, callback, entry, ticket)
                 self.observe(Step.ANSWERING, site.name, callback.key)
         except BridgeError as error:
             # Docs keeps it as forgotten, its re-open shows it, and the sweep takes it when it can.

@@ -48,6 +48,7 @@ __all__ = [
     "for_session",
     "is_adrift",
     "joined",
+    "open_session",
     "place_of_forgotten",
     "pulled",
     "revived",
@@ -166,14 +167,18 @@ def is_adrift(record: Record) -> bool:
 # --- what to do next ------------------------------------------------------------------------------------------------
 
 
-def for_callback(record: Record, identity: str, status: int) -> Send | Settle | Hold | Answer:
-    """Give the next step of an open callback of ``status``, whose entry is durable."""
+def for_callback(record: Record, identity: str, status: int, ticket: int) -> Send | Settle | Hold | Answer:
+    """Give the next step of the open callback ``ticket`` of ``status``, whose entry is durable."""
     entry = record.entry(identity)
     if entry is None:
         return Answer(1, "the save is no longer known")
     if record.flight is not None:
         return Settle(record.flight) if is_adrift(record) else Hold()
-    return _for_landed(record, entry, status)
+    step = _for_landed(record, entry, status)
+    if isinstance(step, Send) and clears(step.status) and ticket < record.opened:
+        # Docs has given it up, and somebody may be editing under this key, which the attempt would clear.
+        return Answer(1, "the document was opened again meanwhile")
+    return step
 
 
 def _for_landed(record: Record, entry: Entry, status: int) -> Send | Answer:
@@ -220,18 +225,27 @@ def for_session(record: Record) -> Settle | Hold | Forgotten | None:
     return None
 
 
+def open_session(record: Record) -> tuple[Record, Settle | Hold | Forgotten | None]:
+    """Give what :func:`for_session` says; if a session may begin now, callbacks that are open clear the key no more."""
+    step = for_session(record)
+    if record.callbacks and not isinstance(step, Settle | Hold):
+        record = replace(record, opened=record.arrived + 1)
+    return record, step
+
+
 def served(record: Record) -> Entry | None:
     """Give the entry whose body a download of the key gets instead of HumHub's: the newest, while it waits."""
     newest = record.newest
     return newest if newest is not None and newest.state is State.WAITING and newest.held else None
 
 
-def for_forgotten(record: Record, sha256: str, *, open_session: bool) -> Forgotten:
-    """Say what to do with a forgotten file of the key, by its hash.
+def for_forgotten(record: Record, sha256: str, *, ticket: int, open_session: bool) -> Forgotten:
+    """Say what to do with a forgotten file of the key, by its hash; it was listed at ``ticket``.
 
-    While somebody edits, or a callback is open, it is left: a session that began from it ends with a save.
+    While somebody edits, it is left: a session that began from it ends with a save. So it is if a callback came since
+    the list was asked for: Docs may have made another file of our answer.
     """
-    if open_session or record.callbacks or record.flight is not None:
+    if open_session or record.callbacks or record.flight is not None or record.arrived > ticket:
         return Forgotten.LEAVE
     newest = record.newest
     if not any(entry.sha256 == sha256 for entry in record.entries):

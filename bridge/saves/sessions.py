@@ -98,7 +98,7 @@ class Sessions:
         site = self.topology.site_named(name)
         until = asyncio.get_running_loop().time() + _PATIENCE
         while True:
-            match rules.for_session(await self.index.read(name, key)):
+            match await self.index.change(name, key, rules.open_session):
                 case Settle():
                     if not await self.delivery.settle(site, key):
                         await self._rest(key, until, _ASK_AGAIN)

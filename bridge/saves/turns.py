@@ -15,6 +15,8 @@ __all__ = ["Turns"]
 
 # How long Docs may take to make a forgotten file of a refusal, in seconds.
 _FORGETTING: Final = 2.0
+# How long refusals are remembered, in seconds: longer than a forgotten file is looked at.
+_REMEMBERED: Final = 900.0
 
 
 class Turns:
@@ -40,8 +42,12 @@ class Turns:
     def refused(self, key: str) -> None:
         """Note that Docs is being told that a save of the key failed."""
         now = asyncio.get_running_loop().time()
-        self._refused = {name: when for name, when in self._refused.items() if now - when < _FORGETTING}
+        self._refused = {name: when for name, when in self._refused.items() if now - when < _REMEMBERED}
         self._refused[key] = now
+
+    def refused_since(self, key: str, when: float) -> bool:
+        """Say whether Docs was told that a save of the key failed since ``when``, on the event loop's clock."""
+        return self._refused.get(key, -1.0) >= when
 
     async def heard(self, key: str) -> None:
         """Wait until Docs has made of the last refusal what it makes of it, so that it can be seen."""

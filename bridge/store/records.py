@@ -98,14 +98,17 @@ class Record:
     """All about one key of one site. ``entries`` are in the order in which Docs sent them, the newest last.
 
     ``target`` is HumHub's own track route for the key, the latest that was seen; ``node`` the Docs node that has it;
-    ``number`` the last attempt's; before ``cooling`` no attempt begins. ``alive`` says whether the worker whose attempt
-    is in flight still makes it; it is found out whenever a record is read.
+    ``arrived`` is the ticket of the latest callback; those with a ticket below ``opened`` came before a session began.
+    ``number`` is the last attempt's; before ``cooling`` no attempt begins. ``alive`` says whether the worker whose
+    attempt is in flight still makes it; it is found out whenever a record is read.
     """
 
     site: str
     key: str
     target: str | None = None
     node: str | None = None
+    arrived: int = 0
+    opened: int = 0
     number: int = 0
     cooling: float = 0.0
     flight: Flight | None = None

@@ -15,7 +15,7 @@ _COLUMNS: Final = tuple(field.name for field in dataclasses.fields(Entry))
 READ: Final = f"SELECT {', '.join(_COLUMNS)} FROM entries"  # noqa: S608 - names of our own
 _WRITE: Final = f"INSERT OR REPLACE INTO entries ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
 
-READ_KEY: Final = "SELECT target, node, number, cooling, flight FROM keys WHERE site = ? AND key = ?"
+READ_KEY: Final = "SELECT target, node, arrived, opened, number, cooling, flight FROM keys WHERE site = ? AND key = ?"
 READ_ENTRIES: Final = f"""{READ} WHERE site = ? AND key = ? AND (
     state IN (?, ?)
     OR sha256 IN (SELECT value FROM json_each(?))
@@ -39,16 +39,17 @@ def write(sql: sqlite3.Connection, before: Record, after: Record, now: float) ->
             sql.execute("UPDATE callbacks SET entry = ? WHERE ticket = ?", (callback.entry, callback.ticket))
     if _head(before) != _head(after) or (after.entries and not known):
         sql.execute(
-            "INSERT INTO keys (site, key, target, node, seen, number, cooling, flight) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
-            "ON CONFLICT DO UPDATE SET target = excluded.target, node = excluded.node, seen = excluded.seen, "
+            "INSERT INTO keys (site, key, seen, target, node, arrived, opened, number, cooling, flight) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET seen = excluded.seen, "
+            "target = excluded.target, node = excluded.node, arrived = excluded.arrived, opened = excluded.opened, "
             "number = excluded.number, cooling = excluded.cooling, flight = excluded.flight",
-            (after.site, after.key, after.target, after.node, now, *_head(after)[2:]),
+            (after.site, after.key, now, *_head(after)),
         )
 
 
 def _head(record: Record) -> tuple[Any, ...]:
     flight = json.dumps(dataclasses.asdict(record.flight)) if record.flight is not None else None
-    return record.target, record.node, record.number, record.cooling, flight
+    return record.target, record.node, record.arrived, record.opened, record.number, record.cooling, flight
 
 
 def entry_of(row: tuple[Any, ...]) -> Entry:

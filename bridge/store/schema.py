@@ -68,7 +68,12 @@ CREATE TABLE callbacks (
 CREATE INDEX callbacks_by_key ON callbacks (site, key);
 """
 
-VERSIONS: Final[Sequence[str]] = (_SAVES,)
+_SESSIONS: Final = """
+ALTER TABLE keys ADD COLUMN arrived INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE keys ADD COLUMN opened INTEGER NOT NULL DEFAULT 0;
+"""
+
+VERSIONS: Final[Sequence[str]] = (_SAVES, _SESSIONS)
 """What each version adds to the one before; never changed once it was released, only added to."""
 
 

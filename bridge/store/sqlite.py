@@ -102,7 +102,9 @@ class SqliteIndex(Index):
             with self._transaction() as sql:
                 self._remember(sql, site, key, target, node)
                 row = (site, key, self.worker)
-                return _number(sql.execute("INSERT INTO callbacks (site, key, owner) VALUES (?, ?, ?)", row))
+                ticket = _number(sql.execute("INSERT INTO callbacks (site, key, owner) VALUES (?, ?, ?)", row))
+                sql.execute("UPDATE keys SET arrived = ? WHERE site = ? AND key = ?", (ticket, site, key))
+                return ticket
 
         return await self._call(work)
 
@@ -163,8 +165,8 @@ class SqliteIndex(Index):
         return await self._call(work)
 
     def _record(self, sql: sqlite3.Connection, site: str, key: str, matching: Collection[str]) -> Record:
-        row = sql.execute(READ_KEY, (site, key)).fetchone() or (None, None, 0, 0.0, None)
-        target, node, number, cooling, raw = row
+        row = sql.execute(READ_KEY, (site, key)).fetchone() or (None, None, 0, 0, 0, 0.0, None)
+        target, node, arrived, opened, number, cooling, raw = row
         flight = Flight(**json.loads(raw)) if raw else None
         asked = json.dumps(list(matching))
         waiting = (State.WAITING.value, State.DEAD.value)
@@ -175,6 +177,8 @@ class SqliteIndex(Index):
             key=key,
             target=target,
             node=node,
+            arrived=arrived,
+            opened=opened,
             number=number,
             cooling=cooling,
             flight=flight,

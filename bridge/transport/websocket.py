@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -28,7 +28,7 @@ import aiohttp
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from bridge.protocol.engineio import meaningless
-from bridge.protocol.errors import BadRequestError, RefusedError
+from bridge.protocol.errors import BadRequestError, OverloadError, RefusedError
 from bridge.protocol.headers import answerable
 from bridge.transport.answer import Refusal
 from bridge.transport.relay import Transfer, transfer_of
@@ -45,12 +45,15 @@ _NO_CODE: Final = 0  # what the library makes of a close frame without a code
 _GONE: Final = WSCloseCode.GOING_AWAY
 _FAILED: Final = WSCloseCode.BAD_GATEWAY
 
+# Looks at a message on its way, and gives what goes on of it.
+_Passing = Callable[[WSMsgType, bytes], Awaitable[bytes]]
+
 
 class MessageGuard(Protocol):
     """Looks at each text message from a browser."""
 
-    def check(self, packet: bytes, /) -> None:
-        """Let it pass, or raise RefusedError."""
+    def check(self, packet: bytes, /) -> bool:
+        """Let it pass, or raise RefusedError; say whether a session begins by it."""
 
 
 class LiveSockets:
@@ -102,13 +105,15 @@ async def relay_websocket(
     max_message: int,
     guard: MessageGuard | None = None,
     on_refused: Callable[[RefusedError], None] | None = None,
+    beginning: Callable[[], Awaitable[None]] | None = None,
     idle: float | None = 90.0,
 ) -> web.StreamResponse:
     """Dial ``target``, accept the browser, and relay until one of the two ends it.
 
     ``headers`` go to the upstream, the handshake's own are set here. ``max_message`` is in bytes, ``idle`` in seconds.
     Each text message from the browser passes ``guard``; for one that it refuses the upstream gets a meaningless one
-    that it refuses itself (see ``protocol/engineio.py``), and ``on_refused`` hears of it.
+    that it refuses itself (see ``protocol/engineio.py``), and ``on_refused`` hears of it. Before one by which a session
+    begins goes on, ``beginning`` is awaited; an OverloadError of it closes both with 1013: come again later.
 
     Raises:
         BadRequestError: the browser's handshake is none; nothing was dialled.
@@ -132,7 +137,9 @@ async def relay_websocket(
         )
         await client.prepare(request)
         transfer = transfer_of(request)
-        inward = _Pump(client, dialled, idle, lost=_GONE, stuck=_FAILED, passing=_inward(transfer, guard, on_refused))
+        inward = _Pump(
+            client, dialled, idle, lost=_GONE, stuck=_FAILED, passing=_inward(transfer, guard, on_refused, beginning)
+        )
         outward = _Pump(dialled, client, idle, lost=_FAILED, stuck=_GONE, passing=_outward(transfer))
         with sockets.hold() as stop:
             await _until_the_first_ends(inward, outward, stop)
@@ -146,25 +153,30 @@ def _offered(request: web.BaseRequest) -> tuple[str, ...]:
 
 
 def _inward(
-    transfer: Transfer, guard: MessageGuard | None, on_refused: Callable[[RefusedError], None] | None
-) -> Callable[[WSMsgType, bytes], bytes]:
-    def passing(kind: WSMsgType, data: bytes) -> bytes:
+    transfer: Transfer,
+    guard: MessageGuard | None,
+    on_refused: Callable[[RefusedError], None] | None,
+    beginning: Callable[[], Awaitable[None]] | None,
+) -> _Passing:
+    async def passing(kind: WSMsgType, data: bytes) -> bytes:
         transfer.bytes_in += len(data)
         if guard is None or kind is not WSMsgType.TEXT:
             return data
         try:
-            guard.check(data)
+            begins = guard.check(data)
         except RefusedError as error:
             if on_refused is not None:
                 on_refused(error)
             return meaningless(data)
+        if begins and beginning is not None:
+            await beginning()
         return data
 
     return passing
 
 
-def _outward(transfer: Transfer) -> Callable[[WSMsgType, bytes], bytes]:
-    def passing(_kind: WSMsgType, data: bytes) -> bytes:
+def _outward(transfer: Transfer) -> _Passing:
+    async def passing(_kind: WSMsgType, data: bytes) -> bytes:
         transfer.bytes_out += len(data)
         return data
 
@@ -182,7 +194,7 @@ class _Pump:
         *,
         lost: WSCloseCode,
         stuck: WSCloseCode,
-        passing: Callable[[WSMsgType, bytes], bytes],
+        passing: _Passing,
     ) -> None:
         self.source = source
         self._wire = source.get_extra_info("socket")
@@ -202,7 +214,9 @@ class _Pump:
             if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
                 return self._ending(message.type, message.data, message.extra)
             try:
-                await self._sink.send_frame(self._passing(message.type, message.data), message.type)
+                await self._sink.send_frame(await self._passing(message.type, message.data), message.type)
+            except OverloadError:
+                return _Ending(WSCloseCode.TRY_AGAIN_LATER)
             except (aiohttp.ClientError, ConnectionError):
                 return self._stuck
 

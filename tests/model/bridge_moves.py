@@ -79,7 +79,7 @@ def _handler(rules: Rules, document: Document, callback: Callback, *, knows_key:
     if callback.confirmed:
         yield Move(f"Docs hears 0 to {name}", heard(document, callback, 0))
         return
-    match rules.for_callback(document.record, identity, callback.status):
+    match rules.for_callback(document.record, identity, callback.status, callback.ticket):
         case Answer(error=error):
             yield Move(f"Docs hears {error} to {name}", heard(document, callback, error))
         case Send() as send:
@@ -175,7 +175,7 @@ def _settling(rules: Rules, setting: Setting, document: Document, find: Find) ->
 
 def _settled_find(rules: Rules, document: Document, find: Find, modified: float | None, *, open_session: bool) -> Move:
     record, done, content = document.record, replace(document, find=None), find.content or frozenset()
-    match rules.for_forgotten(record, show(content), open_session=open_session):
+    match rules.for_forgotten(record, show(content), ticket=find.ticket, open_session=open_session):
         case Forgotten.DELETE:
             return Move("the sweep deletes the forgotten copy", replace(done, forgotten=None))
         case Forgotten.TAKE:

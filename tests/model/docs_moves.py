@@ -41,7 +41,7 @@ def called_back(document: Document, content: Content, status: int, source: int) 
     return replace(
         document,
         callbacks=(*document.callbacks, callback),
-        record=replace(document.record, callbacks=known),
+        record=replace(document.record, callbacks=known, arrived=ticket),
     )
 
 

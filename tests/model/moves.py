@@ -111,7 +111,7 @@ class Moves:
         act = {
             Where.AWAY: self._away,
             Where.PAGE: self._with_page,
-            Where.ADMITTED: self._admitted,
+            Where.ADMITTED: self._let_in,
             Where.INSIDE: self._inside,
         }[person.where]
         yield from act(world, person)
@@ -129,21 +129,28 @@ class Moves:
 
     def _with_page(self, world: World, person: Person) -> Iterator[Next]:
         key = person.key
+        for past in self._past_the_gate(world, key):
+            if self.setting.slow_opening:
+                yield f"K{key}: somebody is let in", _moved(past, person, Person(Where.ADMITTED, key))
+            else:
+                yield from self._admitted(past, person)
+
+    def _let_in(self, world: World, person: Person) -> Iterator[Next]:
+        """Ask for the document some time after the handshake: it is settled once more."""
+        for past in self._past_the_gate(world, person.key):
+            yield from self._admitted(past, person)
+
+    def _past_the_gate(self, world: World, key: int) -> Iterator[World]:
+        """Give the world in which a session may begin; none while an attempt has to be settled first."""
         known = world.documents[key - 1]
-        match self.rules.for_session(known.record):
-            case None:
-                pass
-            case Forgotten.DELETE:
-                newest = known.record.newest
-                if known.forgotten is not None and newest is not None and show(known.forgotten) == newest.sha256:
-                    known = revised(known, forgotten=None)
-            case _:
-                return  # the gate stays shut until the attempt is settled
-        world = _with(world, key, known)
-        if self.setting.slow_opening:
-            yield f"K{key}: somebody is let in", _moved(world, person, Person(Where.ADMITTED, key))
-        else:
-            yield from self._admitted(world, person)
+        record, step = self.rules.open_session(known.record)
+        known = revised(known, record=record)
+        if step is Forgotten.DELETE:
+            newest = record.newest
+            if known.forgotten is not None and newest is not None and show(known.forgotten) == newest.sha256:
+                known = revised(known, forgotten=None)
+        if step is None or step is Forgotten.DELETE:
+            yield _with(world, key, known)
 
     def _admitted(self, world: World, person: Person) -> Iterator[Next]:
         """Open at Docs: it joins a session, or begins one from the best copy that Docs has or gets."""

@@ -18,7 +18,7 @@ class Rules:
     enter: Callable[..., Any] = rules.enter
     for_callback: Callable[..., Any] = rules.for_callback
     for_courier: Callable[..., Any] = rules.for_courier
-    for_session: Callable[..., Any] = rules.for_session
+    open_session: Callable[..., Any] = rules.open_session
     served: Callable[..., Any] = rules.served
     for_forgotten: Callable[..., Any] = rules.for_forgotten
     place_of_forgotten: Callable[..., Any] = rules.place_of_forgotten

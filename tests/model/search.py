@@ -132,7 +132,8 @@ def _is_quiet(rules: Rules, document: Document) -> bool:
         return False
     if document.forgotten is None:
         return True
-    what = rules.for_forgotten(document.record, show(document.forgotten), open_session=False)
+    record, copy = document.record, show(document.forgotten)
+    what = rules.for_forgotten(record, copy, ticket=document.next_ticket, open_session=False)
     return bool(what is Forgotten.LEAVE)
 
 

@@ -30,6 +30,11 @@ ONE = partial(Setting, people=1, forced=0)
         pytest.param(Setting(forced=0, docs_loss=True, save_errors=True), id="Docs loses copies and ends with errors"),
         pytest.param(Setting(forced=0, people=1, opens=3, replacing=True), id="the file is replaced"),
         pytest.param(ONE(blind_sweep=True), id="the sweep doesn't know of a session"),
+        pytest.param(ONE(deaf_handlers=True), id="a handler outlives its connection"),
+        pytest.param(ONE(slow_sweep=True), id="Docs makes another copy while one is looked at"),
+        pytest.param(
+            Setting(slow_opening=True, forced=0, people=1), id="a document is asked for long after the handshake"
+        ),
         pytest.param(Setting(faults=0, forced=2, opens=1, people=1), id="forced saves overtake each other"),
     ],
 )
@@ -42,9 +47,9 @@ def test_no_edit_is_lost_in_any_interleaving(setting: Setting) -> None:
 # --- the rules taken out ----------------------------------------------------------------------------------------------
 
 
-def acknowledge_early(record: Record, identity: str, status: int) -> Any:
+def acknowledge_early(record: Record, identity: str, status: int, ticket: int) -> Any:
     """Tell Docs 0 as soon as the body is durable."""
-    step = rules.for_callback(record, identity, status)
+    step = rules.for_callback(record, identity, status, ticket)
     entry = record.entry(identity)
     return Answer(0) if entry is not None and entry.state is State.WAITING else step
 
@@ -62,22 +67,32 @@ def order_by_durability(record: Record, entry: Entry, *, ticket: int | None) -> 
 
 
 def open_sessions_unsettled(record: Record) -> Any:
-    return None
+    return record, None
 
 
 def keep_what_was_stored_as_forgotten(record: Record) -> Any:
     """Settle attempts before a session, but leave the forgotten copy of what HumHub has."""
-    step = rules.for_session(record)
-    return None if step is Forgotten.DELETE else step
+    record, step = rules.open_session(record)
+    return record, None if step is Forgotten.DELETE else step
+
+
+def clear_under_a_session(record: Record, identity: str, status: int, ticket: int) -> Any:
+    """Let a callback end a session that began after it came."""
+    return rules.for_callback(replace(record, opened=0), identity, status, ticket)
+
+
+def look_once(record: Record, sha256: str, *, ticket: int, open_session: bool) -> Forgotten:
+    """Don't ask whether a callback came while the copy was looked at."""
+    return rules.for_forgotten(record, sha256, ticket=ticket + 100, open_session=open_session)
 
 
 def serve_nothing(record: Record) -> None:
     return None
 
 
-def deliver_older_saves_too(record: Record, identity: str, status: int) -> Any:
+def deliver_older_saves_too(record: Record, identity: str, status: int, ticket: int) -> Any:
     """Let every callback deliver its save, whatever came after it."""
-    step, entry = rules.for_callback(record, identity, status), record.entry(identity)
+    step, entry = rules.for_callback(record, identity, status, ticket), record.entry(identity)
     superseded = entry is not None and entry.state is State.SUPERSEDED and record.flight is None
     return Send(entry, status, record.cooling) if superseded and entry is not None else step
 
@@ -121,11 +136,11 @@ def count_finds_as_newest(record: Record, ticket: int, modified: float | None) -
     return max((entry.iat for entry in record.entries), default=0.0) + 1
 
 
-def leave_forgotten_files(record: Record, sha256: str, *, open_session: bool) -> Forgotten:
+def leave_forgotten_files(record: Record, sha256: str, *, ticket: int, open_session: bool) -> Forgotten:
     return Forgotten.LEAVE
 
 
-def delete_forgotten_files(record: Record, sha256: str, *, open_session: bool) -> Forgotten:
+def delete_forgotten_files(record: Record, sha256: str, *, ticket: int, open_session: bool) -> Forgotten:
     return Forgotten.LEAVE if open_session else Forgotten.DELETE
 
 
@@ -134,19 +149,19 @@ def take_a_lost_key_for_stored(record: Record, number: int, end: End, **how: Any
     return rules.after(record, number, End.CONFIRMED if end is End.GONE else end, **how)
 
 
-def send_side_by_side(record: Record, identity: str, status: int) -> Any:
+def send_side_by_side(record: Record, identity: str, status: int, ticket: int) -> Any:
     """Begin an attempt though another is under way."""
-    return rules.for_callback(replace(record, flight=None), identity, status)
+    return rules.for_callback(replace(record, flight=None), identity, status, ticket)
 
 
 WITHOUT = [
     ("the truth to Docs", Rules(for_callback=acknowledge_early), ONE(), "shown"),
     ("only forced saves from the courier", Rules(for_courier=courier_ends_sessions), ONE(), "missing"),
     ("Docs' own order", Rules(enter=order_by_durability), ONE(forced=2, opens=1), "overwritten"),
-    ("settling before a session", Rules(for_session=open_sessions_unsettled), ONE(), "missing"),
+    ("settling before a session", Rules(open_session=open_sessions_unsettled), ONE(), "missing"),
     (
         "deleting a forgotten copy of what is stored",
-        Rules(for_session=keep_what_was_stored_as_forgotten),
+        Rules(open_session=keep_what_was_stored_as_forgotten),
         ONE(),
         "missing",
     ),
@@ -167,6 +182,13 @@ WITHOUT = [
     ("the sweep", Rules(for_forgotten=leave_forgotten_files), ONE(edits=1, opens=1), "missing"),
     ("a look before deleting", Rules(for_forgotten=delete_forgotten_files), ONE(edits=1, opens=1), "missing"),
     ("dead letters", Rules(after=take_a_lost_key_for_stored), ONE(replacing=True), "missing"),
+    (
+        "a session ends what came before it",
+        Rules(for_callback=clear_under_a_session),
+        ONE(deaf_handlers=True),
+        "missing",
+    ),
+    ("a second look before deleting", Rules(for_forgotten=look_once), ONE(slow_sweep=True), "missing"),
     ("one attempt at a time", Rules(for_callback=send_side_by_side), ONE(forced=1, opens=1), "overwritten"),
 ]
 
@@ -182,14 +204,11 @@ def test_without_one_rule_an_edit_is_lost(broken_rules: Rules, setting: Setting,
 
 # What would lose an edit if it happened; each is what the bridge has to see to besides the rules.
 RELIED_ON = [
-    ("a handler ends with its connection", ONE(deaf_handlers=True), "missing"),
-    ("the sweep deletes what it has read", ONE(slow_sweep=True), "missing"),
     (
         "the sweep knows of sessions, or when a copy was made",
         ONE(blind_sweep=True, undated=True, forced=1),
         "overwritten",
     ),
-    ("a session begins as soon as it may", Setting(slow_opening=True, forced=0), "missing"),
 ]
 
 

@@ -172,7 +172,12 @@ class Document:
         """Give the next place in the order of arrival."""
         arrivals = [entry.arrival for entry in self.record.entries]
         return 1 + max(
-            [*arrivals, *(c.ticket for c in self.callbacks), self.find.ticket if self.find else 0], default=0
+            [
+                *arrivals,
+                *(callback.ticket for callback in self.callbacks),
+                self.find.ticket if self.find else 0,
+                self.record.arrived,
+            ]
         )
 
     @property
@@ -257,7 +262,12 @@ def _recounted(old: Document) -> Document:
     ids = {entry.id: str(place) for place, entry in enumerate(record.entries, 1)}
     iats = _times(old)
     tickets = [*(entry.arrival for entry in record.entries), *(callback.ticket for callback in callbacks)]
-    arrivals = _ranks([*tickets, *([find.ticket] if find else [])])
+    # Who came last is asked for by a sweep that is under way, and by who opens while a callback is open.
+    arrived = record.arrived if find or callbacks else 0
+    arrivals = {0: 0, **_ranks([*tickets, *([find.ticket] if find else []), *([arrived] if arrived else [])])}
+    opened = max(
+        (arrivals[callback.ticket] + 1 for callback in callbacks if callback.ticket < record.opened), default=0
+    )
     sources = _named([int(entry.source) for entry in record.entries], old, callbacks)
     flight = record.flight
     numbers = _ranks([*(post.number for post in old.posts), *([flight.number] if flight else [])])
@@ -269,6 +279,8 @@ def _recounted(old: Document) -> Document:
         old,
         record=replace(
             record,
+            arrived=arrivals[arrived],
+            opened=opened,
             number=max(numbers.values(), default=0),
             flight=_renumbered(flight, numbers, ids),
             alive=record.alive and flight is not None,

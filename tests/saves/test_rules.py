@@ -80,7 +80,7 @@ FOR_CALLBACK: dict[str, tuple[Record, int, object]] = {
 @pytest.mark.parametrize("case", FOR_CALLBACK)
 def test_what_an_open_callback_does_next(case: str) -> None:
     record, status, expected = FOR_CALLBACK[case]
-    assert rules.for_callback(record, "e", status) == expected
+    assert rules.for_callback(record, "e", status, 1) == expected
 
 
 # --- the courier ---
@@ -185,7 +185,7 @@ FOR_FORGOTTEN: dict[str, tuple[Record, str, bool, Forgotten]] = {
 @pytest.mark.parametrize("case", FOR_FORGOTTEN)
 def test_what_becomes_of_a_forgotten_file(case: str) -> None:
     record, found, open_session, expected = FOR_FORGOTTEN[case]
-    assert rules.for_forgotten(record, found, open_session=open_session) is expected
+    assert rules.for_forgotten(record, found, ticket=99, open_session=open_session) is expected
 
 
 def test_a_forgotten_file_comes_when_docs_made_it_or_before_all_that_came_since_the_list() -> None:

@@ -115,7 +115,7 @@ def _admin(config: Config, common: _Common) -> web.Application:
     app[TOPOLOGY] = common.topology
     app[SAVES] = common.saves
     app[admin.LATEST] = common.count_saves
-    app[admin.CHECKS] = {"saves": common.saves.spool.check, **admin.reachable(common.topology)}
+    app[admin.CHECKS] = {"saves": common.saves.check, **admin.reachable(common.topology)}
     app.on_response_prepare.append(name_answer)
     app.add_routes(admin.routes())
     return app

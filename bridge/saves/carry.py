@@ -30,6 +30,7 @@ log = structlog.get_logger(__name__)
 
 _PAUSES: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
 _LOOK: Final = 0.1
+_SOON: Final = 5.0
 # Between two questions to HumHub about one attempt.
 _ASK_AGAIN: Final = 1.0
 
@@ -145,9 +146,12 @@ class _Run:
         return True
 
     async def cool(self, step: Send, now: float) -> None:
-        """Wait until HumHub can't be storing an earlier attempt any more, if there is time; else give up."""
+        """Wait until HumHub can't be storing an earlier attempt any more, if that is soon; else give up.
+
+        While a save waits for its answer, Docs lets nobody open the document.
+        """
         wait = max(step.earliest - now, _LOOK)
-        if asyncio.get_running_loop().time() + wait >= self.until:
+        if wait > _SOON or asyncio.get_running_loop().time() + wait >= self.until:
             self.given_up = True
             return
         await asyncio.sleep(wait)

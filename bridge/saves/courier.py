@@ -134,6 +134,8 @@ class Courier:
             step = await self.delivery.next(site, key, rules.for_courier)
             if isinstance(step, Settle):
                 well = await self.delivery.settle(site, key)
+                if well:
+                    self.delivered()
                 self._not_before[site.name, key] = asyncio.get_running_loop().time() + _ASK_AGAIN
             elif isinstance(step, Flight):
                 told = await self.delivery.fly(site, key, step)

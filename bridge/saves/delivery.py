@@ -56,6 +56,38 @@ _ANSWER_LIMIT: Final = 1 << 20
 # How long a question about a key may take, in seconds, and for how much longer an attempt is ours than it may last.
 _PROBE: Final = 20.0
 _MARGIN: Final = 30.0
+# Between two questions about one attempt, in seconds.
+_FIRST_PAUSE: Final = 1.0
+_LONGEST_PAUSE: Final = 10.0
+
+
+# What HumHub's answer to a question about a key says; an empty document has no first byte.
+_KNOWS: Final[dict[int, bool]] = {
+    HTTPStatus.OK: True,
+    HTTPStatus.PARTIAL_CONTENT: True,
+    HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE: True,
+    HTTPStatus.NOT_FOUND: False,
+}
+
+
+@dataclass(slots=True)
+class Question:
+    """When HumHub may be asked about an attempt: at once, then less and less often, and as soon as it is done."""
+
+    _number: int = 0
+    _next: float = 0.0
+    _pause: float = _FIRST_PAUSE
+
+    def may_be_asked(self, number: int, *, rest: float) -> bool:
+        """Say whether it is time; ``rest`` is how long HumHub may still be storing, in seconds."""
+        now = asyncio.get_running_loop().time()
+        if number == self._number and now < self._next:
+            return False
+        if number != self._number:
+            self._number, self._pause = number, _FIRST_PAUSE
+        self._next = now + (min(self._pause, rest) if rest > 0 else self._pause)
+        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +105,7 @@ class Delivery:
     attempt: float
     storing: float
     ended: Callable[[str, str], None] = lambda _site, _end: None
+    questions: dict[tuple[str, str], Question] = field(default_factory=dict)
     slots: defaultdict[str, asyncio.Semaphore] = field(
         default_factory=lambda: defaultdict(lambda: asyncio.Semaphore(OPEN_ATTEMPTS))
     )
@@ -164,41 +197,46 @@ class Delivery:
 
         False where it isn't known yet: HumHub can't be asked, or may still be storing.
         """
-        now = self.clock()
-        flight = await self.index.change(site.name, key, partial(self._adopt, now=now))
+        record, flight = await self.index.change(site.name, key, partial(self._adopt, now=self.clock()))
         if flight is None:
+            self.questions.pop((site.name, key), None)
             return True
-        self.observe(Step.PROBING, site.name, key)
-        record = await self.index.read(site.name, key)
-        knows_key = await self._knows_key(site, record)
-        log.info("attempt settled", site=site.name, key=key, attempt=flight.number, knows_key=knows_key)
-        if knows_key is None:
+        question = self.questions.setdefault((site.name, key), Question())
+        if not question.may_be_asked(flight.number, rest=record.cooling - self.clock()):
             return False
-        rule = partial(rules.after_probe, number=flight.number, knows_key=knows_key, now=self.clock())
-        after = await self._change(site.name, key, rule, flight.entry)
+        self.observe(Step.PROBING, site.name, key)
+        knows_key = await self._knows_key(site, record)
+        if knows_key is not None:
+            rule = partial(rules.after_probe, number=flight.number, knows_key=knows_key, now=self.clock())
+            record = await self._change(site.name, key, rule, flight.entry)
+        if record.flight is not None:
+            log.warning("an attempt is in doubt", site=site.name, key=key, attempt=flight.number, knows_key=knows_key)
+            return False
+        self.questions.pop((site.name, key), None)
         self.observe(Step.SETTLED, site.name, key)
-        return after.flight is None
+        log.info("attempt settled", site=site.name, key=key, attempt=flight.number, knows_key=knows_key)
+        return True
 
-    def _adopt(self, record: Record, *, now: float) -> tuple[Record, Flight | None]:
+    def _adopt(self, record: Record, *, now: float) -> tuple[Record, tuple[Record, Flight | None]]:
         if record.flight is None or not rules.is_adrift(record):
-            return record, None
-        until = now + _PROBE + _MARGIN
-        record = rules.adopt(record, record.flight, owner=self.index.worker, until=until, now=now, storing=self.storing)
-        return record, record.flight
+            return record, (record, None)
+        if not (record.flight.over and record.flight.owner == self.index.worker):
+            until, owner = now + _PROBE + _MARGIN, self.index.worker
+            record = rules.adopt(record, record.flight, owner=owner, until=until, now=now, storing=self.storing)
+        return record, (record, record.flight)
 
     async def _knows_key(self, site: Site, record: Record) -> bool | None:
-        """Ask HumHub whether it knows a key; None where it doesn't say."""
+        """Ask HumHub whether it knows a key; None where it doesn't say. One byte of the document is enough."""
         if record.target is None:
             return None
         target = sibling(record.target, Backend.DOWNLOAD)
-        headers = CIMultiDict({"Host": site.host, "Accept-Encoding": "identity"})
+        headers = CIMultiDict({"Host": site.host, "Accept-Encoding": "identity", "Range": "bytes=0-0"})
         url = self.topology.docs_url(site, target)
         headers.update(hop.token_for_humhub(site, {"url": url}, now=self.clock()))
         try:
             async with site.upstream.request("GET", target, headers=headers, deadline=_PROBE) as answer:
-                known = {HTTPStatus.OK: True, HTTPStatus.NOT_FOUND: False}
-                return known.get(HTTPStatus(answer.status))
-        except (UpstreamError, ValueError):
+                return _KNOWS.get(answer.status)
+        except UpstreamError:
             return None
 
 

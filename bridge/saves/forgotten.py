@@ -31,6 +31,7 @@ from bridge.saves.steps import Observer, Step
 from bridge.saves.turns import Turns
 from bridge.sites import Node, Topology
 from bridge.store.index import Index
+from bridge.store.records import State
 
 __all__ = ["Sweep"]
 
@@ -39,6 +40,7 @@ log = structlog.get_logger(__name__)
 _FETCH: Final = 300.0
 # After a save ended, Docs is given so long to make of our answer what it makes, in seconds.
 _QUIET: Final = 30.0
+_LATER: Final = 0.5
 
 
 @dataclass(slots=True)
@@ -57,6 +59,7 @@ class Sweep:
     found: Callable[[], None]
     unknown: dict[str, int] = field(default_factory=dict)
     _asked: asyncio.Event = field(default_factory=asyncio.Event)
+    _wanted: float | None = None
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -70,17 +73,26 @@ class Sweep:
 
     async def _rounds(self) -> None:
         while True:
+            self._wanted = None
             nodes = self.topology.nodes
             await asyncio.gather(*(forgiving(f"the sweep of {node.name}", self.sweep(node)) for node in nodes))
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self.interval):
-                    await self._asked.wait()
-                    await asyncio.sleep(self._quiet)
+            await self._rest()
+
+    async def _rest(self) -> None:
+        """Wait for the next sweep: for the interval, or less where one is wanted sooner."""
+        now = asyncio.get_running_loop().time
+        until = now() + self.interval
+        while (rest := min(until, self._wanted or until) - now()) > 0:
             self._asked.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(rest):
+                    await self._asked.wait()
 
     def soon(self) -> None:
         """Sweep before the interval is over: HumHub has got something that Docs may keep as forgotten."""
-        self._asked.set()
+        if self._wanted is None:
+            self._wanted = asyncio.get_running_loop().time() + self._quiet + _LATER
+            self._asked.set()
 
     @property
     def _quiet(self) -> float:
@@ -131,10 +143,13 @@ class Sweep:
 
     async def _is_quiet(self, site: str, key: str) -> bool:
         """Say whether nothing happens to a key just now: what Docs has of it could change while it is looked at."""
-        since = self.clock() - self._quiet
-        record = await self.index.read(site, key)
-        recent = any(max(entry.kept, entry.ended or 0.0) > since for entry in record.entries)
-        return not (recent or record.callbacks or self.sessions.is_open(key))
+        now, record = self.clock(), await self.index.read(site, key)
+        # What seems to be to come is no news: a clock jumped back.
+        times = [when for entry in record.entries for when in (entry.kept, entry.ended) if when is not None]
+        if any(0 <= now - when < self._quiet for when in times):
+            self.soon()
+            return False
+        return not (record.callbacks or self.sessions.is_open(key))
 
     async def _decide(self, node: Node, draft: Draft, body: Body, modified: float | None) -> None:
         site, key = draft.site, draft.key
@@ -146,7 +161,10 @@ class Sweep:
                 self.observe(Step.FORGETTING, site, key)
                 await self.commands.forget(node, key)
                 self.observe(Step.FORGOT, site, key)
-                log.info("forgotten file deleted: HumHub has it", site=site, key=key, node=node.name)
+                newest = record.newest
+                has_it = newest is not None and newest.state is State.DELIVERED
+                why = "HumHub has it" if has_it else "it was discarded"
+                log.info("forgotten file deleted", site=site, key=key, node=node.name, why=why)
             case Forgotten.TAKE:
                 await self._take(draft, body, rules.place_of_forgotten(record, draft.arrival, modified))
             case Forgotten.LEAVE:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -43,13 +44,15 @@ log = structlog.get_logger(__name__)
 
 # So many bodies are fetched at once; the others wait, in the order of their callbacks' arrival.
 _FETCHES: Final = 24
+# So many of the last saves that could not be kept are known, with their times.
+_NOT_KEPT: Final = 100
 # How soon the courier takes over what a callback couldn't deliver, in seconds after its body was kept.
 _HANDOVER: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """Takes callbacks for all sites."""
+    """Takes callbacks for all sites. ``not_kept`` has when, and why, saves could not be made durable."""
 
     topology: Topology
     spool: Spool
@@ -58,6 +61,7 @@ class Intake:
     turns: Turns
     clock: Callable[[], float]
     observe: Observer
+    not_kept: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=_NOT_KEPT))
     fetches: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_FETCHES))
 
     async def take(self, site: Site, callback: Callback, target: str, *, iat: float | None = None) -> Verdict:
@@ -116,6 +120,7 @@ class Intake:
                 self.observe(Step.ANSWERING, site.name, callback.key)
         except BridgeError as error:
             # Docs keeps it as forgotten, its re-open shows it, and the sweep takes it when it can.
+            self.not_kept.append((self.clock(), error.message))
             log.error("save not kept", site=site.name, key=callback.key, why=error.message, **_more(error))
             return Verdict(1, Outcome.NOT_KEPT, error.message)
         return verdict

@@ -150,10 +150,12 @@ def joined(record: Record, ticket: int | None, entry: Entry) -> Record:
 def _superseded(record: Record, *, now: float) -> Record:
     """Mark what a newer entry stands for: older ones that wait, unless one is in flight, and dead ones once it has."""
     newest = record.newest
-    for entry in record.entries[:-1]:
+    for entry in record.entries:
+        if newest is None or entry.place >= newest.place:
+            continue
         in_flight = record.flight is not None and record.flight.entry == entry.id
         waits = entry.state is State.WAITING and not in_flight
-        was_lost = entry.state is State.DEAD and newest is not None and newest.state is State.DELIVERED
+        was_lost = entry.state is State.DEAD and newest.state is State.DELIVERED
         if waits or was_lost:
             record = record.with_entry(replace(entry, state=State.SUPERSEDED, ended=now, why="a newer save came"))
     return record
@@ -379,10 +381,11 @@ def revived(record: Record, identity: str, *, now: float) -> Record:
         raise ConflictError("Its body is gone, so there is nothing to deliver.")
     if entry.state is State.DELIVERED:
         raise ConflictError("HumHub has it already. To get at its content, export it.")
-    if entry.state is State.SUPERSEDED or record.newest != entry:
+    if entry.state is State.SUPERSEDED or not record.leads(entry):
         raise ConflictError(
             "Only the newest save of a document is ever delivered, and this isn't it. To get at its content, export it."
         )
     if entry.state is State.DEAD:
-        entry = replace(entry, state=State.WAITING, ended=None, why="to be tried again, by hand")
-    return record.with_entry(replace(entry, due=now))
+        # Whoever says so has looked at it: from now on it counts as what its type says.
+        entry = replace(entry, state=State.WAITING, sound=True, ended=None, why="to be tried again, by hand")
+    return _superseded(record.with_entry(replace(entry, due=now)), now=now)

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import structlog
 
@@ -32,6 +33,9 @@ __all__ = ["Saves", "open_saves", "open_spool"]
 
 log = structlog.get_logger(__name__)
 
+# What is recent on the readiness page, in seconds.
+_RECENT: Final = 600.0
+
 
 @dataclass(frozen=True, slots=True)
 class Saves:
@@ -44,6 +48,16 @@ class Saves:
     sessions: Sessions
     courier: Courier
     sweep: Sweep
+
+    async def check(self) -> str:
+        """Say that saves can be kept, and what is kept, for the readiness page.
+
+        Raises:
+            StorageError: they can't.
+        """
+        said, since = await self.spool.check(), self.spool.clock() - _RECENT
+        recent = [why for when, why in self.intake.not_kept if when > since]
+        return f"{said}; {len(recent)} not kept in the last ten minutes: {recent[-1]}" if recent else said
 
     @contextlib.asynccontextmanager
     async def working(self) -> AsyncIterator[None]:

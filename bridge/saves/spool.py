@@ -40,6 +40,7 @@ _LABEL: Final = (
     "kept",
     "filetype",
     "forgotten",
+    "sound",
     "fields",
 )
 # How long it stays known that a file was delivered, after its body is deleted, in seconds: a forgotten file that turns
@@ -93,6 +94,7 @@ class Spool:
             size=body.size,
             sha256=body.sha256,
             kept=self.clock(),
+            sound=body.sound,
             due=due,
         )
         if why:

@@ -135,7 +135,7 @@ def standing_of(record: Record, entry: Entry, body: Body, *, sites: Collection[s
         entry=entry,
         record=record,
         body=body,
-        newest=record.newest == entry,
+        newest=record.leads(entry),
         held_up=_held_up(record, entry, sites, now) if entry.state is State.WAITING else "",
     )
 

@@ -34,7 +34,8 @@ class Entry:
     they are its place among the saves of its key. ``source`` is the path of its URL at Docs, which names the save.
     ``fields`` is the callback as it came. ``delivered_as`` is the status that HumHub confirmed it under. ``stored``
     says that HumHub pulled the whole body for an attempt that clears the key, and its answer is not known: a later 404
-    then means that this is what it stored. ``held`` says that the body is still on disk.
+    then means that this is what it stored. ``held`` says that the body is still on disk, ``sound`` that it is what its
+    type says: one that isn't is a dead letter, and stands in no other's way.
     """
 
     id: str
@@ -55,6 +56,7 @@ class Entry:
     inferred: bool = False
     stored: bool = False
     held: bool = True
+    sound: bool = True
     why: str = ""
     tries: int = 0
     due: float = 0.0
@@ -118,8 +120,12 @@ class Record:
 
     @property
     def newest(self) -> Entry | None:
-        """Give the newest durable entry."""
-        return self.entries[-1] if self.entries else None
+        """Give the newest durable entry of those whose bodies are sound."""
+        return next((entry for entry in reversed(self.entries) if entry.sound), None)
+
+    def leads(self, entry: Entry) -> bool:
+        """Say whether no newer one stands before an entry: it is the newest, or the newest of the sound ones."""
+        return entry in (self.newest, *self.entries[-1:])
 
     def entry(self, identity: str | None) -> Entry | None:
         """Give an entry by its id."""

@@ -57,7 +57,7 @@ def entry_of(row: tuple[Any, ...]) -> Entry:
     values = dict(zip(_COLUMNS, row, strict=True))
     values["fields"] = json.loads(values["fields"])
     values["state"] = State(values["state"])
-    for name in ("forgotten", "inferred", "stored", "held"):
+    for name in ("forgotten", "inferred", "stored", "held", "sound"):
         values[name] = bool(values[name])
     return Entry(**values)
 

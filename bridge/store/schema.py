@@ -71,6 +71,7 @@ CREATE INDEX callbacks_by_key ON callbacks (site, key);
 _SESSIONS: Final = """
 ALTER TABLE keys ADD COLUMN arrived INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE keys ADD COLUMN opened INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE entries ADD COLUMN sound INTEGER NOT NULL DEFAULT 1;
 """
 
 VERSIONS: Final[Sequence[str]] = (_SAVES, _SESSIONS)

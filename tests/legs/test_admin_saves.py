@@ -64,7 +64,9 @@ async def test_a_list_is_of_what_is_asked_for(bridge: Bridge, query: str, found:
     assert len((await asked(bridge, f"/api/saves{query}"))["saves"]) == found
 
 
-@pytest.mark.parametrize("query", ["state=lost", "state=", "limit=0", "limit=x", "limit=-1", "limit=1001", "limit=%C2%B2"])
+@pytest.mark.parametrize(
+    "query", ["state=lost", "state=", "limit=0", "limit=x", "limit=-1", "limit=1001", "limit=%C2%B2"]
+)
 async def test_a_question_that_makes_no_sense_is_said_to_be_one(bridge: Bridge, query: str) -> None:
     answer = await asked(bridge, f"/api/saves?{query}", status=400)
     assert answer["error"] is True

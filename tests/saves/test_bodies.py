@@ -33,6 +33,7 @@ async def test_a_body_is_kept_whole_with_its_label(spool: Spool) -> None:
         "kept": NOW,
         "filetype": "docx",
         "forgotten": False,
+        "sound": True,
         "fields": {"users": ["u1"], "userdata": "x"},
     }
     assert names(spool) == [".body", ".json"]

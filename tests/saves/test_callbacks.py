@@ -215,6 +215,17 @@ async def test_an_unsound_body_of_a_failed_save_is_a_dead_letter(scene: Scene, s
     assert scene.query("SELECT why FROM entries") == [("what ONLYOFFICE Docs gave is no docx",)]
 
 
+@pytest.mark.parametrize("status", [3, 7])
+async def test_an_unsound_body_stands_in_no_other_ones_way(scene: Scene, status: int) -> None:
+    scene.humhub.behave = failing
+    assert await scene.save(docx("edit"), status=6, iat=NOW) == 1
+    assert await scene.save(b"half a document", status=status, iat=NOW + 5) == 1
+    assert await scene.open_document() == docx("edit")
+    scene.humhub.behave = None
+    await scene.until(lambda: scene.entries() == [(docx("edit"), "delivered"), (b"half a document", "dead")])
+    assert scene.humhub.has == {"k1": docx("edit")}
+
+
 @pytest.mark.parametrize(("status", "error"), [(7, 0), (3, 1), (2, 1), (6, 1)])
 async def test_without_a_file_there_is_nothing_to_keep(scene: Scene, status: int, error: int) -> None:
     assert await scene.call_back({"key": "k1", "status": status}) == error

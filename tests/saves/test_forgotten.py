@@ -132,6 +132,24 @@ async def test_one_key_has_one_path_for_ever_and_its_files_are_told_by_their_byt
 # --- what goes wrong ---
 
 
+async def test_a_file_that_is_no_document_stands_in_no_waiting_saves_way(scene: Scene) -> None:
+    scene.humhub.behave = failing
+    assert await scene.save(docx("edit"), status=6) == 1
+    scene.docs.forget("k1", b"half a document")
+    await scene.until(lambda: len(scene.entries()) == 2)
+    scene.humhub.behave = None
+    await scene.until(lambda: scene.humhub.has == {"k1": docx("edit")})
+
+
+@pytest.mark.parametrize("jump", [-3600.0, 3600.0])
+async def test_a_clock_that_jumps_keeps_no_file_at_docs(scene: Scene, jump: float) -> None:
+    assert await scene.save(docx("a"), status=6) == 0
+    scene.clock.jump(jump)
+    scene.docs.forget("k1", docx("b"))
+    await scene.until(lambda: scene.docs.forgotten == {})
+    assert scene.humhub.has == {"k1": docx("b")}
+
+
 @pytest.mark.parametrize("fault", ["the command", "the file", "a page", "cut", "no document"])
 async def test_a_file_that_fails_does_not_keep_the_others(scene: Scene, fault: str) -> None:
     assert await scene.join("k2") == 0

@@ -469,3 +469,48 @@ def test_nothing_else_is_tried_again_by_hand(record: Record, why: str) -> None:
 def test_as_what_a_save_is_sent_and_what_humhub_does_then(status: int, sent: int, clearing: bool) -> None:
     assert rules.status_for(status) == sent
     assert rules.clears(sent) is clearing
+
+
+# --- a body that isn't what its type says ---
+
+UNSOUND = replace(NEWER, state=State.DEAD, sound=False, why="no docx", ended=NOW)
+
+
+def test_an_unsound_save_stands_in_no_others_way() -> None:
+    record, entered = rules.enter(known(WAITS), UNSOUND, ticket=None)
+    assert entered == UNSOUND
+    assert one(record) == WAITS
+    assert rules.for_courier(record) == Send(WAITS, 6)
+    assert rules.served(record) == WAITS
+    assert record.leads(WAITS)
+    assert record.leads(UNSOUND)
+
+
+def test_an_unsound_save_that_somebody_vouches_for_is_the_newest() -> None:
+    record, _ = rules.enter(known(WAITS), UNSOUND, ticket=None)
+    record = rules.revived(record, "newer", now=LATER)
+    assert one(record).state is State.SUPERSEDED
+    assert rules.for_courier(record) == Send(one(record, "newer"), 6)
+
+
+# --- callbacks and sessions that overlap ---
+
+
+def test_a_callback_from_before_a_session_clears_the_key_no_more() -> None:
+    record = known(WAITS, arrived=4, callbacks=(OpenCallback(ticket=4, owner="me", entry="e"),))
+    opened, step = rules.open_session(record)
+    assert step is None
+    assert rules.for_callback(record, "e", 2, 4) == Send(WAITS, 2)
+    assert rules.for_callback(opened, "e", 2, 4) == Answer(1, "the document was opened again meanwhile")
+    assert rules.for_callback(opened, "e", 2, 5) == Send(WAITS, 2)
+    assert rules.for_callback(opened, "e", 6, 4) == Send(WAITS, 6)
+
+
+def test_a_session_on_a_quiet_key_changes_nothing() -> None:
+    assert rules.open_session(known(WAITS, arrived=4)) == (known(WAITS, arrived=4), None)
+
+
+def test_a_forgotten_file_is_left_if_a_callback_came_since_it_was_listed() -> None:
+    record = known(BY_FORCE, arrived=8)
+    assert rules.for_forgotten(record, BY_FORCE.sha256, ticket=8, open_session=False) is Forgotten.DELETE
+    assert rules.for_forgotten(record, BY_FORCE.sha256, ticket=7, open_session=False) is Forgotten.LEAVE

@@ -193,6 +193,17 @@ async def test_a_body_that_is_shorter_than_its_label_says_is_a_dead_letter(open_
     assert await bodies_of(again) == [(DOCX[:-1], State.DEAD)]
 
 
+async def test_a_body_that_was_cut_stands_in_no_older_ones_way(open_spool: OpenSpool) -> None:
+    spool = await open_spool()
+    await keep(spool, body("older"), iat=NOW)
+    await keep(spool, body("newer"), iat=NOW + 1)
+    for entry in (await record_of(spool)).entries:
+        await strip_row(spool, entry)
+    spool.bodies.path(entry.id).write_bytes(ZIP)
+    again = await open_spool()
+    assert await bodies_of(again) == [(body("older"), State.WAITING), (ZIP, State.DEAD)]
+
+
 @pytest.mark.parametrize(
     ("before", "after", "loud"),
     [

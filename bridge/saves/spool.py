@@ -148,7 +148,7 @@ class Spool:
             return
         if entry.size != size:
             entry = dataclasses.replace(
-                entry, state=State.DEAD, why="its body is not as long as it was", ended=self.clock()
+                entry, state=State.DEAD, sound=False, why="its body is not as long as it was", ended=self.clock()
             )
         same = await self._enter(entry, None)
         if same.id != identity:

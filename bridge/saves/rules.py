@@ -249,9 +249,11 @@ def for_forgotten(record: Record, sha256: str, *, ticket: int, open_session: boo
     """
     if open_session or record.callbacks or record.flight is not None or record.arrived > ticket:
         return Forgotten.LEAVE
-    newest = record.newest
-    if not any(entry.sha256 == sha256 for entry in record.entries):
+    newest, same = record.newest, [entry for entry in record.entries if entry.sha256 == sha256]
+    if not same:
         return Forgotten.TAKE
+    if any(entry.state is State.DEAD for entry in same):
+        return Forgotten.LEAVE  # whatever else HumHub has, it doesn't have this
     if newest is not None and newest.state is State.SUPERSEDED and newest.sha256 == sha256:
         return Forgotten.DELETE  # discarded by hand: nothing else makes the newest one that
     return Forgotten.DELETE if newest is not None and newest.state is State.DELIVERED else Forgotten.LEAVE

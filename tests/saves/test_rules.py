@@ -22,6 +22,9 @@ BY_FORCE = replace(WAITS, state=State.DELIVERED, delivered_as=6, ended=NOW)
 BY_SAVE = replace(WAITS, state=State.DELIVERED, delivered_as=2, ended=NOW)
 DEAD = replace(WAITS, state=State.DEAD, why="lost", ended=NOW)
 OLD = replace(WAITS, state=State.SUPERSEDED, ended=NOW)
+UNSOUND = replace(DEAD, sound=False)
+HAD = entry("had", iat=NOW - 1, arrival=4, state=State.DELIVERED, delivered_as=2, ended=NOW)
+OLDER = entry("older", iat=NOW - 1, arrival=4)
 NEWER = entry("newer", iat=NOW + 1, arrival=6)
 NEWER_DONE = replace(NEWER, state=State.DELIVERED, delivered_as=2, ended=NOW)
 
@@ -73,6 +76,7 @@ FOR_CALLBACK: dict[str, tuple[Record, int, object]] = {
     "an older one is never sent": (known(WAITS, NEWER), 2, Answer(1, "a newer save of this document came")),
     "a superseded one neither": (known(OLD, NEWER), 2, Answer(1, "a newer save of this document came")),
     "a dead letter": (known(DEAD), 2, Answer(1, "lost")),
+    "a dead letter that is no document": (known(OLDER, UNSOUND), 3, Answer(1, "lost")),
     "nothing is known of it": (known(), 2, Answer(1, "the save is no longer known")),
 }
 
@@ -99,6 +103,8 @@ FOR_COURIER: dict[str, tuple[Record, object]] = {
     "nowhere to send it": (known(WAITS, target=None), None),
     "delivered": (known(BY_FORCE), None),
     "a dead letter": (known(DEAD), None),
+    "what is no document stands in nobody's way": (known(OLDER, UNSOUND), Send(OLDER, 6)),
+    "nor is it sent": (known(UNSOUND), None),
     "an older one is never sent": (known(WAITS, NEWER_DONE), None),
     "nothing": (known(), None),
 }
@@ -154,6 +160,7 @@ def test_what_has_to_be_done_before_a_session(case: str) -> None:
         (known(BY_FORCE), None),
         (known(WAITS, NEWER_DONE), None),
         (known(DEAD), None),
+        (known(OLDER, UNSOUND), OLDER),
         (known(replace(WAITS, held=False)), None),
     ],
 )
@@ -175,6 +182,9 @@ FOR_FORGOTTEN: dict[str, tuple[Record, str, bool, Forgotten]] = {
     "an older one than waits": (known(OLD, NEWER), E, False, Forgotten.LEAVE),
     "what HumHub has, and a newer one waits": (known(BY_SAVE, NEWER), E, False, Forgotten.LEAVE),
     "a dead letter": (known(DEAD), E, False, Forgotten.LEAVE),
+    "a dead letter that is no document": (known(UNSOUND), E, False, Forgotten.LEAVE),
+    "beside what HumHub has": (known(HAD, UNSOUND), E, False, Forgotten.LEAVE),
+    "discarded by hand": (known(OLD), E, False, Forgotten.DELETE),
     "somebody edits": (known(BY_SAVE), E, True, Forgotten.LEAVE),
     "somebody edits, unknown": (known(), STRANGE, True, Forgotten.LEAVE),
     "a callback is open": (known(BY_SAVE, callbacks=(OF_NOTHING,)), E, False, Forgotten.LEAVE),
@@ -213,6 +223,19 @@ ENTERING: dict[str, tuple[Record, Entry, list[tuple[str, State]], str]] = {
     "what HumHub has stays so": (known(BY_FORCE), NEWER, [("e", D), ("newer", W)], "newer"),
     "a dead letter stays until HumHub has a newer one": (known(DEAD), NEWER, [("e", X), ("newer", W)], "newer"),
     "an older one than HumHub has": (known(NEWER_DONE), WAITS, [("e", S), ("newer", D)], "e"),
+    "what is no document supersedes nothing": (known(OLDER), UNSOUND, [("older", W), ("e", X)], "e"),
+    "what comes after it is the newest": (
+        known(OLDER, UNSOUND),
+        NEWER,
+        [("older", S), ("e", X), ("newer", W)],
+        "newer",
+    ),
+    "the same bytes as the newest document": (
+        known(OLDER, UNSOUND),
+        replace(AGAIN, sha256=OLDER.sha256),
+        [("older", W), ("e", X)],
+        "older",
+    ),
     "the same path": (known(WAITS, NEWER), replace(AGAIN, source=WAITS.source), [("e", W), ("newer", W)], "e"),
     "the same path, its body gone": (
         known(replace(BY_FORCE, held=False)),

@@ -150,6 +150,15 @@ def test_what_has_to_be_done_before_a_session(case: str) -> None:
     assert rules.for_session(record) == expected
 
 
+def test_a_session_counts_the_callbacks_that_were_open_when_it_began() -> None:
+    calls = {"callbacks": (OF_NOTHING,), "arrived": 7}
+    assert rules.open_session(known(WAITS, **calls)) == (known(WAITS, opened=8, **calls), None)
+    assert rules.open_session(known(BY_SAVE, **calls)) == (known(BY_SAVE, opened=8, **calls), Forgotten.DELETE)
+    assert rules.open_session(known(WAITS, arrived=7)) == (known(WAITS, arrived=7), None)
+    held = known(WAITS, flight=FLIGHT, **calls)
+    assert rules.open_session(held) == (held, Hold())
+
+
 @pytest.mark.parametrize(
     ("record", "entry"),
     [
@@ -496,21 +505,21 @@ def test_as_what_a_save_is_sent_and_what_humhub_does_then(status: int, sent: int
 
 # --- a body that isn't what its type says ---
 
-UNSOUND = replace(NEWER, state=State.DEAD, sound=False, why="no docx", ended=NOW)
+NEWER_UNSOUND = replace(NEWER, state=State.DEAD, sound=False, why="no docx", ended=NOW)
 
 
 def test_an_unsound_save_stands_in_no_others_way() -> None:
-    record, entered = rules.enter(known(WAITS), UNSOUND, ticket=None)
-    assert entered == UNSOUND
+    record, entered = rules.enter(known(WAITS), NEWER_UNSOUND, ticket=None)
+    assert entered == NEWER_UNSOUND
     assert one(record) == WAITS
     assert rules.for_courier(record) == Send(WAITS, 6)
     assert rules.served(record) == WAITS
     assert record.leads(WAITS)
-    assert record.leads(UNSOUND)
+    assert record.leads(NEWER_UNSOUND)
 
 
 def test_an_unsound_save_that_somebody_vouches_for_is_the_newest() -> None:
-    record, _ = rules.enter(known(WAITS), UNSOUND, ticket=None)
+    record, _ = rules.enter(known(WAITS), NEWER_UNSOUND, ticket=None)
     record = rules.revived(record, "newer", now=LATER)
     assert one(record).state is State.SUPERSEDED
     assert rules.for_courier(record) == Send(one(record, "newer"), 6)

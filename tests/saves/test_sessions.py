@@ -91,6 +91,28 @@ async def test_an_attempt_that_keeps_the_key_keeps_nobody_waiting(scene: Scene) 
     assert await saving == 0
 
 
+async def test_a_session_is_not_ended_by_a_save_that_came_before_it(scene: Scene) -> None:
+    go = asyncio.Event()
+
+    async def slowly(path: str) -> None:
+        if path.startswith("/cache"):
+            await go.wait()
+
+    scene.docs.before = slowly
+    saving = asyncio.create_task(scene.save(docx("x"), status=2))
+    await scene.until(lambda: len(scene.docs.fake.seen) > 0)
+    assert await scene.open_session() == 200
+    go.set()
+    # Docs is told that it failed; it reaches HumHub all the same, and the key stays the session's.
+    assert await saving == 1
+    await scene.until(lambda: scene.states() == ["delivered"])
+    assert [track.status for track in scene.humhub.tracks] == [6]
+    assert (scene.humhub.has, scene.humhub.cleared) == ({"k1": docx("x")}, set())
+    # What the session saves in its end clears it.
+    assert await scene.save(docx("y"), status=2) == 0
+    assert scene.humhub.cleared == {"k1"}
+
+
 async def pulled_and_failed(scene: Scene, *, store: bool) -> None:
     """Let HumHub pull a 2 whole and answer 500, having stored it and cleared the key or not; and be silent then."""
 

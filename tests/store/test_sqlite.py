@@ -32,6 +32,7 @@ EVERY_FIELD = entry(
     inferred=True,
     stored=True,
     held=False,
+    sound=False,
     why="why not",
     tries=3,
     due=NOW + 8,
@@ -52,11 +53,13 @@ async def opened(database: Path) -> AsyncIterator[SqliteIndex]:
 async def test_a_record_survives_a_restart_with_all_that_is_in_it(database: Path) -> None:
     async with opened(database) as index:
         await index.remember(SITE, "k1", target="/track?doc=x", node="docs-1")
-        await index.change(SITE, "k1", put(EVERY_FIELD, entry("e2"), number=4, cooling=NOW + 60, flight=FLIGHT))
+        await index.change(
+            SITE, "k1", put(EVERY_FIELD, entry("e2"), number=4, cooling=NOW + 60, opened=3, flight=FLIGHT)
+        )
     async with opened(database) as index:
         record = await index.read(SITE, "k1")
     assert (record.target, record.node, record.number, record.cooling) == ("/track?doc=x", "docs-1", 4, NOW + 60)
-    assert (record.flight, record.alive) == (FLIGHT, False)
+    assert (record.flight, record.alive, record.opened) == (FLIGHT, False, 3)
     assert record.entries == (entry("e2"), EVERY_FIELD)
 
 
@@ -135,6 +138,7 @@ async def test_saves_are_in_the_order_in_which_docs_sent_them(index: SqliteIndex
 async def test_callbacks_arrive_under_rising_numbers_and_a_ticket_is_between_them(database: Path) -> None:
     async with opened(database) as index:
         first = await index.arrive(SITE, "k1", target="/t", node="docs-1")
+        assert (await index.read(SITE, "k1")).arrived == first
         between = await index.ticket()
         await index.depart(first)
         second = await index.arrive(SITE, "k2", target="/t", node="docs-1")

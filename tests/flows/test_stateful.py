@@ -153,7 +153,7 @@ def lot() -> settings:
     """Choose how many stories: in the suite always the same ones, as many as fit in some 40 s."""
     wanted = os.environ.get("EXAMPLES")
     usual = settings(
-        max_examples=12,
+        max_examples=22,
         stateful_step_count=15,
         deadline=None,
         database=None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -69,7 +70,14 @@ async def taken_over(spool: Spool) -> None:
     await spool.index.change(SITE, "k1", adopt)
 
 
-@pytest.mark.parametrize("end", [landed, followed, taken_over])
+async def given_up(spool: Spool) -> None:
+    """Leave it without an answer: only HumHub knows what became of it."""
+    flight = (await spool.index.read(SITE, "k1")).flight
+    assert flight is not None
+    await spool.index.change(SITE, "k1", put(flight=replace(flight, over=True)))
+
+
+@pytest.mark.parametrize("end", [landed, followed, taken_over, given_up])
 async def test_a_link_dies_with_its_attempt(
     spool: Spool, attempts: Attempts, flight: Flight, end: Callable[[Spool], Awaitable[None]]
 ) -> None:

@@ -78,6 +78,14 @@ async def test_a_clock_that_jumps_between_two_tries(make_scene: MakeScene, jump:
     await arrives(scene)
 
 
+async def test_a_clock_that_jumps_back_while_humhub_may_be_storing(make_scene: MakeScene) -> None:
+    scene = await make_scene(attempt=0.3, storing=20.0)
+    scene.humhub.behave = Slow(scene, 60)
+    assert await scene.save(BODY, status=6) == 1
+    scene.clock.jump(-2 * HOUR)
+    await arrives(scene)
+
+
 @pytest.mark.parametrize("jump", JUMPS)
 async def test_a_clock_that_jumped_while_the_bridge_was_away(make_scene: MakeScene, jump: float) -> None:
     scene = await make_scene()

@@ -108,25 +108,31 @@ async def test_it_begins_with_one_and_takes_more_as_humhub_bears_it_but_never_mo
 
 async def test_after_a_failure_it_is_one_again(make_scene: MakeScene) -> None:
     scene = await make_scene()
-    await waiting(scene, 24)
-    open_at_start: list[int] = []
-    failed: list[int] = []
+    await waiting(scene, 16)
+    company: list[int] = []  # how many were open at most while each attempt was
+    alive: set[int] = set()
+    broken, alone = False, -1
 
-    async def failing_once(_message: dict[str, Any]) -> web.StreamResponse | None:
-        open_at_start.append(scene.humhub.open_now)
+    async def failing_for_a_while(_message: dict[str, Any]) -> web.StreamResponse | None:
+        nonlocal broken, alone
+        number = len(company)
+        broken = broken or (number == 8 and alone < 0)
+        alive.add(number)
+        company.append(0)
+        for one in alive:
+            company[one] = max(company[one], len(alive))
         await asyncio.sleep(0.05)
-        if len(open_at_start) > 10 and not failed:
-            failed.append(len(open_at_start))
+        alive.remove(number)
+        if broken and not alive:
+            # All that were open have failed: from now on it works again.
+            broken, alone = False, len(company)
             return web.json_response({"error": 1}, status=500)
-        return None
+        return web.json_response({"error": 1}, status=500) if broken else None
 
-    scene.humhub.behave, scene.humhub.away = failing_once, False
-    await scene.until(lambda: scene.states() == ["delivered"] * 24)
-    (at,) = failed
-    assert max(open_at_start[:at]) == 4
-    # What was open goes on to its end; then there is one, and two, before there are more.
-    assert 1 in open_at_start[at : at + 5]
-    assert max(open_at_start) == 4
+    scene.humhub.behave, scene.humhub.away = failing_for_a_while, False
+    await scene.until(lambda: scene.states() == ["delivered"] * 16)
+    assert max(company) == 4
+    assert company[alone] == 1
 
 
 async def test_a_humhub_that_comes_back_is_not_stampeded(make_scene: MakeScene) -> None:

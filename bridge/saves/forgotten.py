@@ -74,9 +74,11 @@ class Sweep:
     async def _rounds(self) -> None:
         while True:
             self._wanted = None
-            nodes = self.topology.nodes
-            await asyncio.gather(*(forgiving(f"the sweep of {node.name}", self.sweep(node)) for node in nodes))
+            await asyncio.gather(*map(self._try, self.topology.nodes))
             await self._rest()
+
+    async def _try(self, node: Node) -> None:
+        await forgiving(f"the sweep of {node.name}", self.sweep(node))
 
     async def _rest(self) -> None:
         """Wait for the next sweep: for the interval, or less where one is wanted sooner."""

@@ -32,8 +32,7 @@ async def arrives(scene: Scene) -> None:
     assert {track.status for track in scene.humhub.tracks[1:]} <= {6}
 
 
-@pytest.mark.parametrize("status", [2, 6])
-@pytest.mark.parametrize("jump", JUMPS)
+@pytest.mark.parametrize(("jump", "status"), [(6 * HOUR, 2), (-600.0, 6), (-30 * 24 * HOUR, 2)])
 async def test_a_clock_that_jumps_before_the_body_is_pulled(make_scene: MakeScene, jump: float, status: int) -> None:
     scene = await make_scene()
 
@@ -47,8 +46,7 @@ async def test_a_clock_that_jumps_before_the_body_is_pulled(make_scene: MakeScen
     await arrives(scene)
 
 
-@pytest.mark.parametrize("status", [2, 6])
-@pytest.mark.parametrize("jump", JUMPS)
+@pytest.mark.parametrize(("jump", "status"), [(6 * HOUR, 2), (6 * HOUR, 6), (-30 * 24 * HOUR, 2)])
 async def test_a_clock_that_jumps_while_humhub_stores(make_scene: MakeScene, jump: float, status: int) -> None:
     scene = await make_scene()
 

@@ -153,7 +153,6 @@ async def test_an_index_that_fails_loses_nothing(
 OLD, NEW = "Before. ", "And after."
 PLAYED = {
     "write body": errno.ENOSPC,
-    "rename body": errno.EIO,
     "flush directory": errno.EIO,
     "the index": errno.EIO,
 }

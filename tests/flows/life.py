@@ -183,7 +183,7 @@ class Life:
         seen = set(_WORD.findall(editor.text))
         self._tell(f"{who} opens {what} ({page.key[:6]}, to {mode}) and sees {_listed(seen)}")
         # A reader may still be shown what there was before a save; who writes on it would lose that save.
-        missing = self._words_saved(what) - seen - self._dead(what) if mode == "edit" else set()
+        missing = self._words_saved(what) - seen if mode == "edit" else set()
         assert not missing, f"who opens {what} misses {_listed(missing)}"
         return editor
 
@@ -275,9 +275,13 @@ class Life:
         self._seen[what] = version, found
         assert before <= found, f"{what} lost {_listed(before - found)} at HumHub with version {version}"
 
-    async def end(self) -> None:
-        """Let everything be well and everybody leave; then see that nothing is missing."""
+    async def end(self, *, patient: bool) -> None:
+        """Let everything be well and everybody leave, at once or when nothing waits any more; nothing may be missing."""
         await self.all_is_well()
+        if patient:
+            await self.time_flies()
+            with suppress(TimeoutError):
+                await self.h.until(lambda: all(entry.state != "waiting" for entry in self._entries()), _PATIENCE)
         for what in DOCUMENTS:
             await self.all_leave(what)
         try:
@@ -288,11 +292,12 @@ class Life:
         except TimeoutError:
             raise AssertionError(f"in the end there is still {'; '.join(left)}") from None
         await self.look()
+        dead = [entry for entry in self._entries() if entry.state == "dead"]
+        assert not dead, f"there are {len(dead)} dead letters"
         for what, guid in self._guids.items():
             have = _words_in(self.h.humhub.files[guid].path) or set()
-            dead = self._dead(what)
-            self._tell(f"in the end HumHub's {what} has {_listed(have)}; dead letters have {_listed(dead)}")
-            missing = self._words_saved(what) - have - dead
+            self._tell(f"in the end HumHub's {what} has {_listed(have)}")
+            missing = self._words_saved(what) - have
             assert not missing, f"{what} lacks {_listed(missing)} in the end"
 
     def _left(self) -> list[str]:
@@ -313,14 +318,6 @@ class Life:
 
     def _words_saved(self, what: str) -> set[str]:
         return {word for key, saved in self._saved.items() if self._keys[key] == what for word in saved}
-
-    def _dead(self, what: str) -> set[str]:
-        bodies = [
-            Path(str(self.h.config.saves.directory)) / f"{entry.id}.body"
-            for entry in self._entries()
-            if entry.state == "dead" and self._keys[entry.key] == what
-        ]
-        return {word for body in bodies for word in _words_in(body) or ()}
 
     def _remember_saves(self) -> None:
         for version in self.h.docs.versions:

@@ -96,6 +96,8 @@ async def saved(
         if request.method != "HEAD":
             await _send(request, response, file, span, before_end if span.stop == entry.size else None)
         await response.write_eof()
+    except web.HTTPException:
+        raise  # no such range: nothing has been sent
     except BaseException:
         cut(request)
         raise

@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
@@ -33,6 +33,7 @@ from bridge.saves.fetching import body_of
 from bridge.saves.rules import Answer, End
 from bridge.saves.spool import Draft, Spool
 from bridge.saves.steps import Observer, Step
+from bridge.saves.track import lasting
 from bridge.saves.turns import Turns
 from bridge.sites import Site, Topology
 from bridge.store.index import Index
@@ -121,7 +122,8 @@ class Intake:
         except BridgeError as error:
             # Docs keeps it as forgotten, its re-open shows it, and the sweep takes it when it can.
             self.not_kept.append((self.clock(), error.message))
-            log.error("save not kept", site=site.name, key=callback.key, why=error.message, **_more(error))
+            about = {**error.details, "site": site.name, "key": callback.key, "why": error.message}
+            log.error("save not kept", **about, remedy=error.remedy, reason=error.reason)
             return Verdict(1, Outcome.NOT_KEPT, error.message)
         return verdict
 
@@ -150,7 +152,7 @@ class Intake:
             iat=iat,
             arrival=ticket,
             filetype=callback.filetype,
-            fields=callback.fields,
+            fields=lasting(callback.fields),
         )
         same = await self.index.change(site.name, callback.key, partial(_repeat, draft=draft), matching=(draft.source,))
         if same is not None:
@@ -170,7 +172,3 @@ def _repeat(record: Record, *, draft: Draft) -> tuple[Record, Entry | None]:
     """Give the entry that an open callback repeats, by the path of its file, and note that it does."""
     same = next((entry for entry in record.entries if entry.source == draft.source and entry.held), None)
     return (record, None) if same is None else (rules.joined(record, draft.arrival, same), same)
-
-
-def _more(error: BridgeError) -> dict[str, Any]:
-    return {"remedy": error.remedy, "reason": error.reason, **error.details} if error.remedy else dict(error.details)

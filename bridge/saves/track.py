@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
@@ -11,7 +12,7 @@ from bridge.protocol.messages import Callback, Status
 from bridge.saves.rules import End
 from bridge.store.records import Entry
 
-__all__ = ["Told", "callback_of", "fields_of", "read_answer"]
+__all__ = ["Told", "callback_of", "fields_of", "lasting", "read_answer"]
 
 # What a later delivery tells of a save besides its file. Links to Docs' own files (changesurl) are over by then.
 _LASTING: Final = ("users", "lastsave", "userdata")
@@ -27,8 +28,13 @@ class Told:
 
 def fields_of(entry: Entry, status: int) -> dict[str, Any]:
     """Give the message by which a save is delivered when its callback is over: a forced save, by command."""
-    fields: dict[str, Any] = {name: entry.fields[name] for name in _LASTING if name in entry.fields}
-    return {"key": entry.key, "status": status, "filetype": entry.filetype, **fields, "forcesavetype": 0}
+    fields = {"key": entry.key, "status": status, "filetype": entry.filetype, **lasting(entry.fields)}
+    return {**fields, "forcesavetype": 0}
+
+
+def lasting(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the fields of a callback that a later delivery tells: who saved, and when. A history can be megabytes."""
+    return {name: fields[name] for name in _LASTING if name in fields}
 
 
 def callback_of(entry: Entry, status: int) -> Callback:

@@ -32,10 +32,10 @@ class Entry:
 
     ``iat`` is of the token that first brought it, ``arrival`` the number that the index gave it when it came: together
     they are its place among the saves of its key. ``source`` is the path of its URL at Docs, which names the save.
-    ``fields`` is the callback as it came. ``delivered_as`` is the status that HumHub confirmed it under. ``stored``
-    says that HumHub pulled the whole body for an attempt that clears the key, and its answer is not known: a later 404
-    then means that this is what it stored. ``held`` says that the body is still on disk, ``sound`` that it is what its
-    type says: one that isn't is a dead letter, and stands in no other's way.
+    ``fields`` are those of its callback that a later delivery tells. ``delivered_as`` is the status that HumHub
+    confirmed it under. ``stored`` says that HumHub pulled the whole body for an attempt that clears the key, and its
+    answer is not known: a later 404 then means that this is what it stored. ``held`` says that the body is still on
+    disk, ``sound`` that it is what its type says: one that isn't is a dead letter, and stands in no other's way.
     """
 
     id: str

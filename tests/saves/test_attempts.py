@@ -158,6 +158,8 @@ async def test_that_a_body_was_pulled_is_known_before_its_last_byte_leaves(
         ("GET", {"Range": "bytes=0-9"}, (206, 10, False)),
         ("GET", {"Range": "bytes=1000-"}, (206, 32, True)),
         ("GET", {"Range": "bytes=-1"}, (206, 1, True)),
+        ("GET", {"Range": "bytes=5000-"}, (416, 0, False)),
+        ("GET", {"Range": "bytes=0-1,3-4"}, (416, 0, False)),
     ],
 )
 async def test_only_who_gets_the_last_byte_has_pulled_a_body(

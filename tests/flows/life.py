@@ -42,8 +42,9 @@ WRITERS, READER = ("admin", "alice"), "carol"
 DOCUMENTS = ("Minutes", "Plan")
 
 _WORD = re.compile(r"w\d+")
-# How long people wait for anything, and everybody for the end, in seconds.
-_PATIENCE, _END = 2.0, 20.0
+# How long people wait for a document (after a refused save the bridge lets Docs digest that first), for anything else,
+# and everybody for the end, in seconds.
+_OPENING, _PATIENCE, _END = 4.0, 2.0, 20.0
 _LOOK = 0.1
 # How far the bridge's clock may be put forward: tokens of Docs, which is on time, hold within a minute.
 _LATEST = 50.0
@@ -175,7 +176,7 @@ class Life:
             page = await person.open(self._guids[what], mode)
             self._keys[page.key] = what
             editor = person.editor(page)
-            await editor.open(_PATIENCE)
+            await editor.open(_OPENING)
         except _TROUBLE as error:
             self._tell(f"{who} can't open {what}: {error}")
             return None

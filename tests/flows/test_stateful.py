@@ -91,13 +91,17 @@ class Stories(RuleBasedStateMachine):
         self.happens(self.life.write(who, what))
         self.happens(self.life.save(who, what))
 
-    @rule(who=WHO, what=WHAT, how=st.none() | st.sampled_from([*HUMHUB]), once=st.booleans())
-    def someone_writes_and_all_leave(self, who: str, what: str, how: str | None, *, once: bool) -> None:
-        """Save for good; more often than not while HumHub does something else."""
+    @rule(who=WHO, what=WHAT, how=st.none() | st.sampled_from([*HUMHUB]), once=st.booleans(), back=st.none() | WHO)
+    def someone_writes_and_all_leave(
+        self, who: str, what: str, how: str | None, *, once: bool, back: str | None
+    ) -> None:
+        """Save for good; more often than not while HumHub does something else, and someone comes back for more."""
         if how is not None:
             self.happens(self.life.humhub_fails(how, HUMHUB[how], 1 if once else None))
         self.happens(self.life.write(who, what))
         self.happens(self.life.all_leave(what))
+        if back is not None:
+            self.happens(self.life.write(back, what))
 
     @rule(who=WHO, what=WHAT, how=st.sampled_from(("leave", "vanish", "read")))
     def someone_does_something_else(self, who: str, what: str, how: str) -> None:
@@ -161,7 +165,7 @@ def lot() -> settings:
     """Choose how many stories: in the suite always the same ones, as many as fit in some 40 s."""
     wanted = os.environ.get("EXAMPLES")
     usual = settings(
-        max_examples=18,
+        max_examples=20,
         stateful_step_count=15,
         deadline=None,
         database=None,

@@ -221,7 +221,9 @@ async def test_serve_says_where_it_listens_and_ends_on_a_signal(tmp_path: Path) 
         process.send_signal(signal.SIGTERM)
         rest = (await process.stderr.read()).decode().splitlines()
         assert await process.wait() == 0
-    assert [json.loads(line)["event"] for line in rest] == ["request", "stopping", "stopped"]
+    events = [json.loads(line)["event"] for line in rest]
+    # Docs isn't there, which the sweep for forgotten files may have said meanwhile.
+    assert [event for event in events if "tried again" not in event] == ["request", "stopping", "stopped"]
     assert (tmp_path / "secret").stat().st_mode & 0o777 == 0o600
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import os
 import random
 import socket
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 # Below the range from which Linux takes the ports of outgoing calls: none of those gets into a listener's way.
 _PORTS = range(20_000, 30_000)
 _TRIES = 200
+_SHARES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +73,13 @@ def is_free(host: str, port: int) -> bool:
 
 
 def free_port(host: str) -> int:
-    """Return a port on which nobody listens; it stays free of outgoing calls, so a listener may come back to it."""
+    """Return a port on which nobody listens; it stays free of outgoing calls, so a listener may come back to it.
+
+    Processes that run side by side choose from different ones: none takes a port that another is about to listen on.
+    """
+    mine = _PORTS[os.getpid() % _SHARES :: _SHARES]
     for _ in range(_TRIES):
-        port = random.choice(_PORTS)
+        port = random.choice(mine)
         if is_free(host, port):
             return port
     raise OSError(errno.EADDRINUSE, f"no free port at {host}")

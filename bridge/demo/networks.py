@@ -8,16 +8,19 @@ that a real browser on this machine calls from.
 from __future__ import annotations
 
 import errno
+import functools
 import ipaddress
+import itertools
 import os
 import random
 import socket
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 # Below the range from which Linux takes the ports of outgoing calls: none of those gets into a listener's way.
 _PORTS = range(20_000, 30_000)
 _TRIES = 200
-_SHARES = 32
+_SHARES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +75,20 @@ def is_free(host: str, port: int) -> bool:
     return True
 
 
+@functools.cache
+def _next_ports(process: int) -> Iterator[int]:
+    mine = list(_PORTS[process % _SHARES :: _SHARES])
+    random.shuffle(mine)
+    return itertools.cycle(mine)
+
+
 def free_port(host: str) -> int:
     """Return a port on which nobody listens; it stays free of outgoing calls, so a listener may come back to it.
 
-    Processes that run side by side choose from different ones: none takes a port that another is about to listen on.
+    None is given that somebody else may be about to listen on: each is given once, until all were, and processes that
+    run side by side choose from different ones.
     """
-    mine = _PORTS[os.getpid() % _SHARES :: _SHARES]
-    for _ in range(_TRIES):
-        port = random.choice(mine)
+    for port in itertools.islice(_next_ports(os.getpid()), _TRIES):
         if is_free(host, port):
             return port
     raise OSError(errno.EADDRINUSE, f"no free port at {host}")

@@ -39,7 +39,6 @@ class Outcome(enum.StrEnum):
     """What became of one callback, for log and metrics."""
 
     DELIVERED = "delivered"
-    WAITING = "waiting"
     NOTED = "noted"
     GONE = "gone"
     REFUSED = "refused"

@@ -135,7 +135,7 @@ class Delivery:
         self.observe(Step.HEARD, site.name, key)
         self.ended(site.name, told.end.value)
         try:
-            await self._record(site, key, flight, told)
+            await self._record(site, record, flight, told)
         except StorageError as error:
             # HumHub's word holds all the same. The attempt is settled when its lease is over.
             log.error(
@@ -145,9 +145,8 @@ class Delivery:
                 raise
         return told
 
-    async def _record(self, site: Site, key: str, flight: Flight, told: Told) -> None:
-        now = self.clock()
-        entry = (await self.index.read(site.name, key)).entry(flight.entry)
+    async def _record(self, site: Site, record: Record, flight: Flight, told: Told) -> None:
+        now, key, entry = self.clock(), record.key, record.entry(flight.entry)
         due = now + pause(now - entry.kept if entry is not None else 0.0, random.random())  # noqa: S311 - a jitter
         rule = partial(
             rules.after, number=flight.number, end=told.end, now=now, storing=self.storing, due=due, why=told.why

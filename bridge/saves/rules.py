@@ -367,7 +367,10 @@ def after_probe(record: Record, number: int, *, knows_key: bool, now: float) -> 
         return record
     if knows_key and record.cooling > now:
         return record
-    if not knows_key:
+    if knows_key:
+        # It didn't store that body as the end of a session. A 404 that comes later has another cause.
+        entry = replace(entry, stored=False)
+    else:
         entry = _gone(entry, flight.status, now=now, why="HumHub no longer knows this key (404)")
     return _superseded(replace(record, flight=None).with_entry(entry), now=now)
 

@@ -116,10 +116,6 @@ class Index(ABC):
         """Give delivered and superseded entries that ended before a time and whose bodies are still held."""
 
     @abstractmethod
-    async def drop(self, identity: str) -> None:
-        """Remove an entry; its body must be gone before."""
-
-    @abstractmethod
     async def prune(self, *, before: float) -> None:
         """Remove what is left of entries without a body, and of keys without entries, last seen before a time."""
 

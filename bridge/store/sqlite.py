@@ -259,13 +259,6 @@ class SqliteIndex(Index):
         )
         return [entry_of(row) for row in rows]
 
-    async def drop(self, identity: str) -> None:
-        def work() -> None:
-            with self._transaction() as sql:
-                sql.execute("DELETE FROM entries WHERE id = ?", (identity,))
-
-        await self._call(work)
-
     async def prune(self, *, before: float) -> None:
         def work() -> None:
             with self._transaction() as sql:

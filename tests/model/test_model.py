@@ -169,8 +169,8 @@ WITHOUT = [
     ("the newest alone", Rules(for_callback=deliver_older_saves_too), ONE(forced=1, opens=1), "overwritten"),
     ("comparing an attempt's number", Rules(after=count_any_result), ONE(faults=2), "missing"),
     ("settling a pulled 2", Rules(after=never_ask), ONE(), "missing"),
-    ("believing HumHub's 404", Rules(after_probe=believe_it_failed), ONE(), "missing"),
-    ("waiting for HumHub's last word", Rules(after_probe=ask_too_early), ONE(), "missing"),
+    ("believing HumHub's 404", Rules(after_probe=believe_it_failed), ONE(), "dead letter"),
+    ("waiting for HumHub's last word", Rules(after_probe=ask_too_early), ONE(), "dead letter"),
     ("waiting between attempts", Rules(for_courier=send_at_once), ONE(forced=2, opens=1), "overwritten"),
     ("links that die with their attempt", Rules(pulled=let_dead_links_give), ONE(), "dead letter"),
     (

@@ -19,7 +19,7 @@ from bridge.saves.steps import Step
 from bridge.store.records import Entry, Record
 from bridge.store.sqlite import SqliteIndex
 from tests.store.conftest import Clock
-from tests.store.entries import NOW, SITE
+from tests.store.entries import NOW, SITE, strip
 
 ZIP = b"PK\x03\x04"
 DOCX = ZIP + bytes(100)
@@ -106,7 +106,7 @@ async def record_of(spool: Spool, key: str = "k1") -> Record:
 
 async def strip_row(spool: Spool, entry: Entry) -> None:
     """Leave a body as a process does that was killed before its row was written."""
-    await spool.index.drop(entry.id)
+    strip(spool.index, entry.id)
 
 
 def lies(spool: Spool) -> dict[str, bytes]:

@@ -452,8 +452,9 @@ def test_a_key_that_humhub_knows_is_sent_again_once_it_cannot_be_storing() -> No
     cooling = known(STORED, flight=OVER, cooling=LATER)
     assert rules.after_probe(cooling, 7, knows_key=True, now=LATER - 1) == cooling
     settled = rules.after_probe(cooling, 7, knows_key=True, now=LATER)
-    assert (settled.flight, one(settled)) == (None, STORED)
-    assert rules.for_courier(settled) == Send(STORED, 6, LATER)
+    asked = replace(STORED, stored=False)
+    assert (settled.flight, one(settled)) == (None, asked)
+    assert rules.for_courier(settled) == Send(asked, 6, LATER)
     # That it doesn't know the key is its last word at any time.
     assert one(rules.after_probe(cooling, 7, knows_key=False, now=NOW)).state is State.DELIVERED
 
@@ -546,3 +547,12 @@ def test_a_forgotten_file_is_left_if_a_callback_came_since_it_was_listed() -> No
     record = known(BY_FORCE, arrived=8)
     assert rules.for_forgotten(record, BY_FORCE.sha256, ticket=8, open_session=False) is Forgotten.DELETE
     assert rules.for_forgotten(record, BY_FORCE.sha256, ticket=7, open_session=False) is Forgotten.LEAVE
+
+
+def test_a_key_that_humhub_knew_to_the_end_and_lost_later_is_a_dead_letter() -> None:
+    """HumHub said that it had not stored the attempt in doubt: a later 404 means that the file was replaced."""
+    doubted = known(replace(WAITS, stored=True), flight=replace(FLIGHT, pulled=True, over=True))
+    record = rules.after_probe(doubted, 7, knows_key=True, now=LATER)
+    record, flight = rules.begin(record, Send(one(record), 6), owner="me", until=LATER)
+    record = rules.after(record, flight.number, End.GONE, now=LATER, storing=60, why="gone")
+    assert (one(record).state, one(record).inferred) == (State.DEAD, False)

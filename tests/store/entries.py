@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from bridge.store.index import Index
 from bridge.store.records import Entry, Record
+from bridge.store.sqlite import SqliteIndex
 
 __all__ = ["NOW", "SITE", "entry", "put", "sha"]
 
@@ -45,3 +49,10 @@ def put(*entries: Entry, **changes: Any) -> Callable[[Record], tuple[Record, Non
         return replace(record, **changes), None
 
     return rule
+
+
+def strip(index: Index, identity: str) -> None:
+    """Take the row of an entry out of an index, as nobody does but a disk or a hand."""
+    assert isinstance(index, SqliteIndex)
+    with contextlib.closing(sqlite3.connect(index.path, isolation_level=None)) as sql:
+        sql.execute("DELETE FROM entries WHERE id = ?", (identity,))

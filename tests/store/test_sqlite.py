@@ -329,12 +329,6 @@ async def test_what_is_left_of_saves_and_keys_is_forgotten_when_nobody_asks_for_
     assert known == ["waiting", "dead", "flying", "new"]
 
 
-async def test_a_dropped_entry_is_gone(index: SqliteIndex) -> None:
-    await index.change(SITE, "k1", put(entry("e1"), entry("e2")))
-    await index.drop("e1")
-    assert (await index.read(SITE, "k1")).entries == (entry("e2"),)
-
-
 # --- the file ---
 
 

@@ -34,7 +34,6 @@ IMPURE = {"aiohttp", "asyncio", "time", "os", "random", "secrets", "socket", "da
 LONG = {
     "demo/editor.py": "one protocol, told from the client's side",
     "demo/docs/editors.py": "the same protocol, from the server's",
-    "saves/rules.py": "one set of rules, read side by side",
 }
 LONGEST = 300
 

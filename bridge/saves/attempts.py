@@ -15,7 +15,7 @@ from typing import Any, Final
 from bridge.protocol.capabilities import mint, redeem
 from bridge.protocol.errors import RefusedError
 from bridge.protocol.secret import Secret
-from bridge.saves import rules
+from bridge.saves import flights, rules
 from bridge.saves.bodies import Bodies
 from bridge.saves.steps import Observer, Step
 from bridge.store.index import Index
@@ -78,7 +78,7 @@ class Attempts:
             StorageError: it can't be noted, so it must not leave either.
         """
         entry = pull.entry
-        if not await self.index.change(entry.site, entry.key, partial(rules.pulled, number=pull.number)):
+        if not await self.index.change(entry.site, entry.key, partial(flights.pulled, number=pull.number)):
             raise RefusedError("The delivery that this link belonged to is over.", why="attempt over")
         self.observe(Step.PULLED, entry.site, entry.key)
 

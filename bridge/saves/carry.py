@@ -18,7 +18,8 @@ import structlog
 from bridge.protocol.messages import Callback, Status
 from bridge.saves import rules
 from bridge.saves.delivery import Delivery
-from bridge.saves.rules import Answer, End, Hold, Send, Settle
+from bridge.saves.flights import End
+from bridge.saves.rules import Answer, Hold, Send, Settle
 from bridge.saves.track import Told
 from bridge.sites import Site
 from bridge.store.index import Index

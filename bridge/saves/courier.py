@@ -25,7 +25,8 @@ from multidict import CIMultiDict
 from bridge.protocol.errors import BridgeError, NoRouteError, UpstreamError
 from bridge.saves import rules
 from bridge.saves.delivery import Delivery
-from bridge.saves.rules import End, Settle
+from bridge.saves.flights import End
+from bridge.saves.rules import Settle
 from bridge.saves.spool import Spool
 from bridge.sites import Site, Topology
 from bridge.store.index import Index

@@ -31,10 +31,11 @@ from bridge import hop
 from bridge.protocol.errors import BridgeError, StorageError, UnreachableError, UpstreamError
 from bridge.protocol.messages import Callback
 from bridge.protocol.urls import Backend, sibling
-from bridge.saves import rules, track
+from bridge.saves import flights, rules, track
 from bridge.saves.attempts import Attempts
 from bridge.saves.backoff import pause
-from bridge.saves.rules import End, Send
+from bridge.saves.flights import End
+from bridge.saves.rules import Send
 from bridge.saves.spool import tell_of_dead
 from bridge.saves.steps import Observer, Step
 from bridge.saves.track import Told
@@ -92,7 +93,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Makes attempts for all sites. ``attempt`` is how long one may last, ``storing`` see ``rules.after``; seconds.
+    """Makes attempts for all sites. ``attempt`` is how long one may last, ``storing`` see ``flights.after``; seconds.
 
     ``ended`` hears of each attempt's end, by the site's name.
     """
@@ -122,11 +123,11 @@ class Delivery:
 
     def _decide(self, record: Record, *, decide: Callable[[Record], S]) -> tuple[Record, S | Flight]:
         now = self.clock()
-        record = rules.cooled(record, now=now, storing=self.storing)
+        record = flights.cooled(record, now=now, storing=self.storing)
         step = decide(record)
         if not isinstance(step, Send) or step.earliest > now:
             return record, step
-        return rules.begin(record, step, owner=self.index.worker, until=now + self.attempt + _MARGIN)
+        return flights.begin(record, step, owner=self.index.worker, until=now + self.attempt + _MARGIN)
 
     async def fly(self, site: Site, key: str, flight: Flight, callback: Callback | None = None) -> Told:
         """Make a numbered attempt and record its end; ``callback`` is the one that it is made for, if there is one."""
@@ -149,7 +150,7 @@ class Delivery:
         now, key, entry = self.clock(), record.key, record.entry(flight.entry)
         due = now + pause(now - entry.kept if entry is not None else 0.0, random.random())  # noqa: S311 - a jitter
         rule = partial(
-            rules.after, number=flight.number, end=told.end, now=now, storing=self.storing, due=due, why=told.why
+            flights.after, number=flight.number, end=told.end, now=now, storing=self.storing, due=due, why=told.why
         )
         await self._change(site.name, key, rule, flight.entry)
         self.observe(Step.RECORDED, site.name, key)
@@ -206,7 +207,7 @@ class Delivery:
         self.observe(Step.PROBING, site.name, key)
         knows_key = await self._knows_key(site, record)
         if knows_key is not None:
-            rule = partial(rules.after_probe, number=flight.number, knows_key=knows_key, now=self.clock())
+            rule = partial(flights.after_probe, number=flight.number, knows_key=knows_key, now=self.clock())
             record = await self._change(site.name, key, rule, flight.entry)
         if record.flight is not None:
             log.warning("an attempt is in doubt", site=site.name, key=key, attempt=flight.number, knows_key=knows_key)
@@ -221,7 +222,7 @@ class Delivery:
             return record, (record, None)
         if not (record.flight.over and record.flight.owner == self.index.worker):
             until, owner = now + _PROBE + _MARGIN, self.index.worker
-            record = rules.adopt(record, record.flight, owner=owner, until=until, now=now, storing=self.storing)
+            record = flights.adopt(record, record.flight, owner=owner, until=until, now=now, storing=self.storing)
         return record, (record, record.flight)
 
     async def _knows_key(self, site: Site, record: Record) -> bool | None:

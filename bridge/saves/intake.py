@@ -30,7 +30,8 @@ from bridge.saves import rules
 from bridge.saves.carry import OUTCOMES, Carrier, Outcome, Verdict
 from bridge.saves.delivery import post
 from bridge.saves.fetching import body_of
-from bridge.saves.rules import Answer, End
+from bridge.saves.flights import End
+from bridge.saves.rules import Answer
 from bridge.saves.spool import Draft, Spool
 from bridge.saves.steps import Observer, Step
 from bridge.saves.track import lasting

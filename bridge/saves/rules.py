@@ -1,7 +1,8 @@
 """The rules that keep every edit, as pure functions over what is known about one document key.
 
 Theory of operation. Each function takes a :class:`Record` and gives the next step or the next record; whoever calls it
-does the I/O. They are what the model in ``tests/model`` explores, so they hold in every interleaving that it can reach.
+does the I/O. What an attempt makes of a record is in ``flights.py``. The model in ``tests/model`` explores both, so
+they hold in every interleaving that it can reach.
 
 Why they are so (observed on the real server): once a save is acknowledged, Docs shows viewers of its key the content
 from before the edit and locks editors out for five minutes; a refused save it keeps as *forgotten*, and whoever opens
@@ -30,17 +31,11 @@ from bridge.store.records import Entry, Flight, Record, State
 
 __all__ = [
     "Answer",
-    "End",
     "Forgotten",
     "Hold",
     "Send",
     "Settle",
-    "adopt",
-    "after",
-    "after_probe",
-    "begin",
     "clears",
-    "cooled",
     "enter",
     "for_callback",
     "for_courier",
@@ -50,10 +45,10 @@ __all__ = [
     "joined",
     "open_session",
     "place_of_forgotten",
-    "pulled",
     "revived",
     "served",
     "status_for",
+    "superseded",
 ]
 
 
@@ -84,17 +79,6 @@ class Answer:
 
     error: int
     why: str = ""
-
-
-class End(enum.StrEnum):
-    """How an attempt ended."""
-
-    CONFIRMED = "confirmed"
-    GONE = "gone"
-    REFUSED = "refused"
-    FAILED = "failed"
-    UNREAD = "unread"
-    UNSENT = "unsent"
 
 
 class Forgotten(enum.Enum):
@@ -133,7 +117,7 @@ def enter(record: Record, entry: Entry, *, ticket: int | None) -> tuple[Record, 
     if same is None and newest is not None and newest.sha256 == entry.sha256 and newest.held:
         same = newest
     if same is None:
-        record = _superseded(record.with_entry(entry), now=entry.kept)
+        record = superseded(record.with_entry(entry), now=entry.kept)
         same = record.entry(entry.id)
     assert same is not None  # noqa: S101 - it was put there, or found there
     return joined(record, ticket, same), same
@@ -147,7 +131,7 @@ def joined(record: Record, ticket: int | None, entry: Entry) -> Record:
     return replace(record, callbacks=callbacks)
 
 
-def _superseded(record: Record, *, now: float) -> Record:
+def superseded(record: Record, *, now: float) -> Record:
     """Mark what a newer entry stands for: older ones that wait, unless one is in flight, and dead ones once it has."""
     newest = record.newest
     for entry in record.entries:
@@ -269,112 +253,6 @@ def place_of_forgotten(record: Record, ticket: int, modified: float | None = Non
     return before if modified is None else modified
 
 
-# --- attempts -------------------------------------------------------------------------------------------------------
-
-
-def cooled(record: Record, *, now: float, storing: float) -> Record:
-    """Bound the time before the next attempt: it is longer than it can be where a clock jumped back."""
-    return replace(record, cooling=now + storing) if record.cooling > now + storing else record
-
-
-def begin(record: Record, send: Send, *, owner: str, until: float) -> tuple[Record, Flight]:
-    """Number an attempt. Only a record without one may begin another."""
-    flight = Flight(number=record.number + 1, entry=send.entry.id, status=send.status, owner=owner, until=until)
-    return replace(record, number=flight.number, flight=flight, alive=True), flight
-
-
-def pulled(record: Record, number: int) -> tuple[Record, bool]:
-    """Note that the body's last byte is about to leave; False if the attempt is over, and it mustn't."""
-    flight = record.flight
-    if flight is None or flight.number != number or flight.over:
-        return record, False
-    return replace(record, flight=replace(flight, pulled=True)), True
-
-
-def adopt(record: Record, flight: Flight, *, owner: str, until: float, now: float, storing: float) -> Record:
-    """Take over an attempt whose maker is gone. It gets a new number: under the old one nothing counts any more."""
-    if record.flight != flight:
-        return record
-    number = record.number + 1
-    mine = replace(flight, number=number, owner=owner, until=until)
-    record = replace(record, number=number, flight=mine, alive=True)
-    return (
-        record
-        if flight.over
-        else after(record, number, End.UNREAD, now=now, storing=storing, due=now, why="interrupted")
-    )
-
-
-def after(
-    record: Record, number: int, end: End, *, now: float, storing: float, due: float = 0.0, why: str = ""
-) -> Record:
-    """Give the record after an attempt's end; unchanged if that attempt is no longer the one in flight.
-
-    Args:
-        record: what is known.
-        number: the attempt's.
-        end: how it ended.
-        now: seconds since the epoch.
-        storing: seconds for which HumHub may go on storing after it stopped being waited for.
-        due: when the courier tries next, if it has to.
-        why: what is told of it.
-    """
-    flight = record.flight
-    entry = record.entry(flight.entry) if flight is not None else None
-    if flight is None or flight.number != number or entry is None:
-        return record
-    entry = replace(entry, tries=entry.tries + 1, due=due, why=why)
-    landed = replace(record, flight=None)
-    match end:
-        case End.CONFIRMED:
-            entry = _delivered(entry, flight.status, now=now)
-        case End.GONE:
-            entry = _gone(entry, flight.status, now=now, why=why)
-        case End.REFUSED | End.UNSENT:
-            pass
-        case End.FAILED | End.UNREAD if flight.pulled:
-            if end is End.UNREAD:
-                landed = replace(landed, cooling=now + storing)
-            # What HumHub holds now is unsure, even if it had confirmed this body before.
-            entry = replace(entry, state=State.WAITING, ended=None)
-            if clears(flight.status):
-                landed = replace(landed, flight=replace(flight, over=True))
-                entry = replace(entry, stored=True)
-    return _superseded(landed.with_entry(entry), now=now)
-
-
-def _delivered(entry: Entry, status: int, *, now: float) -> Entry:
-    return replace(entry, state=State.DELIVERED, delivered_as=status, inferred=False, stored=False, ended=now, why="")
-
-
-def _gone(entry: Entry, status: int, *, now: float, why: str) -> Entry:
-    """HumHub doesn't know the key: it has stored this body before, or the file was replaced."""
-    if entry.state is State.DELIVERED:
-        return replace(entry, delivered_as=status)
-    if entry.stored:
-        return replace(_delivered(entry, Status.SAVE, now=now), inferred=True, why="HumHub stored it without an answer")
-    return replace(entry, state=State.DEAD, ended=now, why=why)
-
-
-def after_probe(record: Record, number: int, *, knows_key: bool, now: float) -> Record:
-    """Give the record after HumHub was asked whether it still knows the key of an attempt that is over.
-
-    That it doesn't is its last word. That it does isn't while it may still be storing: the attempt stays in flight.
-    """
-    flight = record.flight
-    entry = record.entry(flight.entry) if flight is not None else None
-    if flight is None or flight.number != number or not flight.over or entry is None:
-        return record
-    if knows_key and record.cooling > now:
-        return record
-    if knows_key:
-        # It didn't store that body as the end of a session. A 404 that comes later has another cause.
-        entry = replace(entry, stored=False)
-    else:
-        entry = _gone(entry, flight.status, now=now, why="HumHub no longer knows this key (404)")
-    return _superseded(replace(record, flight=None).with_entry(entry), now=now)
-
-
 def revived(record: Record, identity: str, *, now: float) -> Record:
     """Give the record with an entry due now, by hand; a dead letter waits again.
 
@@ -393,4 +271,4 @@ def revived(record: Record, identity: str, *, now: float) -> Record:
     if entry.state is State.DEAD:
         # Whoever says so has looked at it: from now on it counts as what its type says.
         entry = replace(entry, state=State.WAITING, sound=True, ended=None, why="to be tried again, by hand")
-    return _superseded(record.with_entry(replace(entry, due=now)), now=now)
+    return superseded(record.with_entry(replace(entry, due=now)), now=now)

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from bridge.protocol.messages import Callback, Status
-from bridge.saves.rules import End
+from bridge.saves.flights import End
 from bridge.store.records import Entry
 
 __all__ = ["Told", "callback_of", "fields_of", "lasting", "read_answer"]

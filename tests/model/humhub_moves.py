@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from bridge.saves.rules import End, clears
+from bridge.saves.flights import End
+from bridge.saves.rules import clears
 from tests.model.move import Move
 from tests.model.rulebook import Rules
 from tests.model.world import NOW, STORING, TORN, Document, Post, Stage, show

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bridge.saves import rules
+from bridge.saves import flights, rules
 
 __all__ = ["Rules"]
 
@@ -22,8 +22,8 @@ class Rules:
     served: Callable[..., Any] = rules.served
     for_forgotten: Callable[..., Any] = rules.for_forgotten
     place_of_forgotten: Callable[..., Any] = rules.place_of_forgotten
-    begin: Callable[..., Any] = rules.begin
-    pulled: Callable[..., Any] = rules.pulled
-    adopt: Callable[..., Any] = rules.adopt
-    after: Callable[..., Any] = rules.after
-    after_probe: Callable[..., Any] = rules.after_probe
+    begin: Callable[..., Any] = flights.begin
+    pulled: Callable[..., Any] = flights.pulled
+    adopt: Callable[..., Any] = flights.adopt
+    after: Callable[..., Any] = flights.after
+    after_probe: Callable[..., Any] = flights.after_probe

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from bridge.saves import rules
-from bridge.saves.rules import Answer, End, Forgotten, Send
+from bridge.saves import flights, rules
+from bridge.saves.flights import End
+from bridge.saves.rules import Answer, Forgotten, Send
 from bridge.store.records import Entry, Record, State
 from tests.model.rulebook import Rules
 from tests.model.search import explore
@@ -99,24 +100,24 @@ def deliver_older_saves_too(record: Record, identity: str, status: int, ticket: 
 
 def count_any_result(record: Record, number: int, end: End, **how: Any) -> Record:
     """Count a result whichever attempt it is of."""
-    return rules.after(record, record.flight.number if record.flight else number, end, **how)
+    return flights.after(record, record.flight.number if record.flight else number, end, **how)
 
 
 def never_ask(record: Record, number: int, end: End, **how: Any) -> Record:
     """Take an attempt without an answer for one that failed."""
-    after = rules.after(record, number, end, **how)
+    after = flights.after(record, number, end, **how)
     return after if end in (End.CONFIRMED, End.GONE) else replace(after, flight=None)
 
 
 def believe_it_failed(record: Record, number: int, *, knows_key: bool, now: float) -> Record:
     """Take HumHub's not knowing the key for a lost document."""
-    return rules.after_probe(record, number, knows_key=True, now=now)
+    return flights.after_probe(record, number, knows_key=True, now=now)
 
 
 def ask_too_early(record: Record, number: int, *, knows_key: bool, now: float) -> Record:
     """Take HumHub's knowing the key for its last word, though it may still be storing."""
     return replace(
-        rules.after_probe(replace(record, cooling=now), number, knows_key=knows_key, now=now), cooling=record.cooling
+        flights.after_probe(replace(record, cooling=now), number, knows_key=knows_key, now=now), cooling=record.cooling
     )
 
 
@@ -146,7 +147,7 @@ def delete_forgotten_files(record: Record, sha256: str, *, ticket: int, open_ses
 
 def take_a_lost_key_for_stored(record: Record, number: int, end: End, **how: Any) -> Record:
     """Take every 404 for a confirmation."""
-    return rules.after(record, number, End.CONFIRMED if end is End.GONE else end, **how)
+    return flights.after(record, number, End.CONFIRMED if end is End.GONE else end, **how)
 
 
 def send_side_by_side(record: Record, identity: str, status: int, ticket: int) -> Any:

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
-from bridge.saves.rules import End
+from bridge.saves.flights import End
 from bridge.store.records import Entry, Flight, OpenCallback, Record, State
 
 __all__ = [

@@ -14,7 +14,7 @@ from yarl import URL
 from bridge.protocol.capabilities import mint
 from bridge.protocol.errors import RefusedError
 from bridge.protocol.secret import Secret
-from bridge.saves import rules
+from bridge.saves import flights
 from bridge.saves.attempts import Attempts
 from bridge.saves.rules import Send
 from bridge.saves.spool import Spool
@@ -37,7 +37,7 @@ def attempts(spool: Spool, clock: Clock, steps: Steps) -> Attempts:
 async def flight(spool: Spool) -> Flight:
     """Begin an attempt for a save that waits."""
     entry = await keep(spool)
-    begin = partial(rules.begin, send=Send(entry, 2), owner=spool.index.worker, until=NOW + 300)
+    begin = partial(flights.begin, send=Send(entry, 2), owner=spool.index.worker, until=NOW + 300)
     return await spool.index.change(SITE, "k1", begin)
 
 
@@ -58,14 +58,14 @@ async def followed(spool: Spool) -> None:
     record = await spool.index.read(SITE, "k1")
     assert record.newest is not None
     await landed(spool)
-    begin = partial(rules.begin, send=Send(record.newest, 6), owner=spool.index.worker, until=NOW + 300)
+    begin = partial(flights.begin, send=Send(record.newest, 6), owner=spool.index.worker, until=NOW + 300)
     await spool.index.change(SITE, "k1", begin)
 
 
 async def taken_over(spool: Spool) -> None:
     def adopt(record: Record) -> tuple[Record, None]:
         assert record.flight is not None
-        return rules.adopt(record, record.flight, owner="other", until=NOW + 9, now=NOW, storing=60), None
+        return flights.adopt(record, record.flight, owner="other", until=NOW + 9, now=NOW, storing=60), None
 
     await spool.index.change(SITE, "k1", adopt)
 

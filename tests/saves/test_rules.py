@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from bridge.protocol.errors import ConflictError
-from bridge.saves import rules
-from bridge.saves.rules import Answer, End, Forgotten, Hold, Send, Settle
+from bridge.saves import flights, rules
+from bridge.saves.flights import End
+from bridge.saves.rules import Answer, Forgotten, Hold, Send, Settle
 from bridge.store.records import Entry, Flight, OpenCallback, Record, State
 from tests.store.entries import NOW, SITE, entry, sha
 
@@ -292,29 +293,29 @@ def flying(*entries: Entry, **changes: Any) -> Record:
 
 
 def test_an_attempt_is_numbered_and_only_its_number_counts() -> None:
-    record, flight = rules.begin(known(WAITS, number=6), Send(WAITS, 2), owner="me", until=LATER)
+    record, flight = flights.begin(known(WAITS, number=6), Send(WAITS, 2), owner="me", until=LATER)
     assert (record.number, record.flight, flight, record.alive) == (7, FLIGHT, FLIGHT, True)
     for stale in (6, 8):
-        assert rules.after(record, stale, End.CONFIRMED, now=NOW, storing=60) == record
-        assert rules.pulled(record, stale) == (record, False)
-        assert rules.after_probe(
+        assert flights.after(record, stale, End.CONFIRMED, now=NOW, storing=60) == record
+        assert flights.pulled(record, stale) == (record, False)
+        assert flights.after_probe(
             replace(record, flight=replace(FLIGHT, over=True)), stale, knows_key=False, now=NOW
         ) == replace(record, flight=replace(FLIGHT, over=True))
-    landed = rules.after(record, 7, End.CONFIRMED, now=NOW, storing=60)
-    assert rules.after(landed, 7, End.GONE, now=NOW, storing=60) == landed
+    landed = flights.after(record, 7, End.CONFIRMED, now=NOW, storing=60)
+    assert flights.after(landed, 7, End.GONE, now=NOW, storing=60) == landed
 
 
 def test_a_body_may_leave_only_for_the_attempt_in_flight() -> None:
-    record, may = rules.pulled(flying(WAITS), 7)
+    record, may = flights.pulled(flying(WAITS), 7)
     assert (may, record.flight) == (True, replace(FLIGHT, pulled=True))
     over = flying(WAITS, over=True)
-    assert rules.pulled(over, 7) == (over, False)
-    assert rules.pulled(known(WAITS), 7) == (known(WAITS), False)
+    assert flights.pulled(over, 7) == (over, False)
+    assert flights.pulled(known(WAITS), 7) == (known(WAITS), False)
 
 
 @pytest.mark.parametrize("status", [2, 6])
 def test_what_humhub_confirms_is_delivered_as_what_it_was_sent(status: int) -> None:
-    record = rules.after(flying(OLD, replace(WAITS, id="e"), status=status), 7, End.CONFIRMED, now=LATER, storing=60)
+    record = flights.after(flying(OLD, replace(WAITS, id="e"), status=status), 7, End.CONFIRMED, now=LATER, storing=60)
     found = one(record)
     assert (found.state, found.delivered_as, found.ended, found.tries) == (State.DELIVERED, status, LATER, 1)
     assert (found.inferred, found.stored, record.flight, record.cooling) == (False, False, None, 0)
@@ -322,16 +323,16 @@ def test_what_humhub_confirms_is_delivered_as_what_it_was_sent(status: int) -> N
 
 def test_a_dead_letter_is_superseded_once_humhub_has_a_newer_one() -> None:
     lost = replace(DEAD, id="lost", iat=NOW - 1)
-    record = rules.after(flying(lost, WAITS), 7, End.CONFIRMED, now=LATER, storing=60)
+    record = flights.after(flying(lost, WAITS), 7, End.CONFIRMED, now=LATER, storing=60)
     assert (one(record, "lost").state, one(record, "lost").ended) == (State.SUPERSEDED, LATER)
-    record = rules.after(flying(lost, WAITS), 7, End.FAILED, now=LATER, storing=60)
+    record = flights.after(flying(lost, WAITS), 7, End.FAILED, now=LATER, storing=60)
     assert one(record, "lost").state is State.DEAD
 
 
 def test_what_was_in_flight_when_a_newer_one_came_is_superseded_when_it_landed() -> None:
-    record = rules.after(flying(WAITS, NEWER), 7, End.FAILED, now=LATER, storing=60)
+    record = flights.after(flying(WAITS, NEWER), 7, End.FAILED, now=LATER, storing=60)
     assert [entry.state for entry in record.entries] == [State.SUPERSEDED, State.WAITING]
-    record = rules.after(flying(WAITS, NEWER), 7, End.CONFIRMED, now=LATER, storing=60)
+    record = flights.after(flying(WAITS, NEWER), 7, End.CONFIRMED, now=LATER, storing=60)
     assert [entry.state for entry in record.entries] == [State.DELIVERED, State.WAITING]
 
 
@@ -348,7 +349,7 @@ GONE: dict[str, tuple[Entry, int, State, int | None, bool]] = {
 @pytest.mark.parametrize("case", GONE)
 def test_what_a_404_means(case: str) -> None:
     entry, status, state, delivered_as, inferred = GONE[case]
-    found = one(rules.after(flying(entry, status=status), 7, End.GONE, now=LATER, storing=60, why="404"))
+    found = one(flights.after(flying(entry, status=status), 7, End.GONE, now=LATER, storing=60, why="404"))
     assert (found.state, found.delivered_as, found.inferred) == (state, delivered_as, inferred)
     assert found.ended == (NOW if entry is BY_FORCE else LATER)
 
@@ -374,7 +375,7 @@ UNSETTLED = [
 def test_what_is_left_of_an_attempt_that_was_not_confirmed(case: tuple[End, bool, int, bool, bool, bool]) -> None:
     end, was_pulled, status, open_still, cools, stored = case
     record = flying(WAITS, pulled=was_pulled, status=status)
-    after = rules.after(record, 7, end, now=NOW, storing=60, due=NOW + 9, why="so")
+    after = flights.after(record, 7, end, now=NOW, storing=60, due=NOW + 9, why="so")
     flight = replace(FLIGHT, pulled=was_pulled, status=status, over=True)
     assert (after.flight, after.cooling) == (flight if open_still else None, LATER if cools else 0)
     found = one(after)
@@ -383,9 +384,9 @@ def test_what_is_left_of_an_attempt_that_was_not_confirmed(case: tuple[End, bool
 
 def test_a_two_after_a_six_that_humhub_may_have_spoilt_waits_again() -> None:
     record = flying(BY_FORCE, pulled=True)
-    found = one(rules.after(record, 7, End.FAILED, now=NOW, storing=60))
+    found = one(flights.after(record, 7, End.FAILED, now=NOW, storing=60))
     assert (found.state, found.ended, found.stored) == (State.WAITING, None, True)
-    found = one(rules.after(flying(BY_FORCE), 7, End.FAILED, now=NOW, storing=60))
+    found = one(flights.after(flying(BY_FORCE), 7, End.FAILED, now=NOW, storing=60))
     assert (found.state, found.delivered_as) == (State.DELIVERED, 6)
 
 
@@ -399,7 +400,7 @@ def test_an_attempt_of_the_dead_is_taken_over_under_a_new_number(
     was_pulled: bool, status: int, open_still: bool
 ) -> None:
     flight = replace(FLIGHT, pulled=was_pulled, status=status)
-    record = rules.adopt(
+    record = flights.adopt(
         known(WAITS, flight=flight, alive=False), flight, owner="you", until=LATER, now=NOW, storing=60
     )
     assert record.number == 8
@@ -412,7 +413,7 @@ def test_an_attempt_of_the_dead_is_taken_over_under_a_new_number(
 
 def test_an_attempt_that_is_over_is_taken_over_as_it_is() -> None:
     flight = replace(FLIGHT, pulled=True, over=True)
-    record = rules.adopt(
+    record = flights.adopt(
         known(STORED, flight=flight, cooling=LATER), flight, owner="you", until=LATER, now=NOW, storing=9
     )
     assert record.flight == replace(flight, number=8, owner="you")
@@ -421,7 +422,7 @@ def test_an_attempt_that_is_over_is_taken_over_as_it_is() -> None:
 
 def test_only_one_takes_an_attempt_over() -> None:
     record = known(WAITS, flight=replace(FLIGHT, number=8, owner="you"))
-    assert rules.adopt(record, FLIGHT, owner="me", until=LATER, now=NOW, storing=60) == record
+    assert flights.adopt(record, FLIGHT, owner="me", until=LATER, now=NOW, storing=60) == record
 
 
 @pytest.mark.parametrize(
@@ -441,28 +442,28 @@ OVER = replace(FLIGHT, pulled=True, over=True)
 
 
 def test_a_key_that_humhub_no_longer_knows_was_stored_or_replaced() -> None:
-    stored = rules.after_probe(known(STORED, flight=OVER), 7, knows_key=False, now=LATER)
+    stored = flights.after_probe(known(STORED, flight=OVER), 7, knows_key=False, now=LATER)
     assert (one(stored).state, one(stored).delivered_as, one(stored).inferred) == (State.DELIVERED, 2, True)
     assert (stored.flight, one(stored).ended) == (None, LATER)
-    replaced = rules.after_probe(known(WAITS, flight=OVER), 7, knows_key=False, now=LATER)
+    replaced = flights.after_probe(known(WAITS, flight=OVER), 7, knows_key=False, now=LATER)
     assert (one(replaced).state, replaced.flight) == (State.DEAD, None)
 
 
 def test_a_key_that_humhub_knows_is_sent_again_once_it_cannot_be_storing() -> None:
     cooling = known(STORED, flight=OVER, cooling=LATER)
-    assert rules.after_probe(cooling, 7, knows_key=True, now=LATER - 1) == cooling
-    settled = rules.after_probe(cooling, 7, knows_key=True, now=LATER)
+    assert flights.after_probe(cooling, 7, knows_key=True, now=LATER - 1) == cooling
+    settled = flights.after_probe(cooling, 7, knows_key=True, now=LATER)
     asked = replace(STORED, stored=False)
     assert (settled.flight, one(settled)) == (None, asked)
     assert rules.for_courier(settled) == Send(asked, 6, LATER)
     # That it doesn't know the key is its last word at any time.
-    assert one(rules.after_probe(cooling, 7, knows_key=False, now=NOW)).state is State.DELIVERED
+    assert one(flights.after_probe(cooling, 7, knows_key=False, now=NOW)).state is State.DELIVERED
 
 
 def test_only_an_attempt_that_is_over_is_settled_by_asking() -> None:
     record = known(WAITS, flight=FLIGHT)
-    assert rules.after_probe(record, 7, knows_key=False, now=NOW) == record
-    assert rules.after_probe(known(WAITS), 7, knows_key=False, now=NOW) == known(WAITS)
+    assert flights.after_probe(record, 7, knows_key=False, now=NOW) == record
+    assert flights.after_probe(known(WAITS), 7, knows_key=False, now=NOW) == known(WAITS)
 
 
 @pytest.mark.parametrize(
@@ -471,7 +472,7 @@ def test_only_an_attempt_that_is_over_is_settled_by_asking() -> None:
 def test_a_clock_that_jumps_back_keeps_nobody_waiting_for_longer_than_humhub_stores(
     cooling: float, bounded: float
 ) -> None:
-    assert rules.cooled(known(cooling=cooling), now=NOW, storing=60).cooling == bounded
+    assert flights.cooled(known(cooling=cooling), now=NOW, storing=60).cooling == bounded
 
 
 # --- by hand ---
@@ -552,7 +553,7 @@ def test_a_forgotten_file_is_left_if_a_callback_came_since_it_was_listed() -> No
 def test_a_key_that_humhub_knew_to_the_end_and_lost_later_is_a_dead_letter() -> None:
     """HumHub said that it had not stored the attempt in doubt: a later 404 means that the file was replaced."""
     doubted = known(replace(WAITS, stored=True), flight=replace(FLIGHT, pulled=True, over=True))
-    record = rules.after_probe(doubted, 7, knows_key=True, now=LATER)
-    record, flight = rules.begin(record, Send(one(record), 6), owner="me", until=LATER)
-    record = rules.after(record, flight.number, End.GONE, now=LATER, storing=60, why="gone")
+    record = flights.after_probe(doubted, 7, knows_key=True, now=LATER)
+    record, flight = flights.begin(record, Send(one(record), 6), owner="me", until=LATER)
+    record = flights.after(record, flight.number, End.GONE, now=LATER, storing=60, why="gone")
     assert (one(record).state, one(record).inferred) == (State.DEAD, False)

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from bridge.protocol.errors import StorageError
-from bridge.saves import rules
+from bridge.saves import flights, rules
 from bridge.saves.rules import Send
 from bridge.store.records import Flight, Record
 from bridge.store.sqlite import SqliteIndex
@@ -25,7 +25,7 @@ def begin(record: Record, worker: str) -> tuple[Record, Flight | None]:
     """Begin an attempt where none is under way, as a delivery does."""
     match rules.for_courier(record):
         case Send() as send:
-            return rules.begin(record, send, owner=worker, until=NOW + YEAR)
+            return flights.begin(record, send, owner=worker, until=NOW + YEAR)
     return record, None
 
 

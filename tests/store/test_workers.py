@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.saves import rules
-from bridge.saves.rules import End
+from bridge.saves import flights, rules
+from bridge.saves.flights import End
 from bridge.store.records import Record, State
 from bridge.store.sqlite import SqliteIndex
 from bridge.store.workers import Workers
@@ -147,14 +147,14 @@ async def test_an_attempt_of_a_killed_worker_is_taken_over_and_its_result_counts
     assert flight is not None
 
     def take_over(record: Record) -> tuple[Record, None]:
-        adopted = rules.adopt(record, flight, owner=index.worker, until=NOW + 60, now=NOW, storing=60)
+        adopted = flights.adopt(record, flight, owner=index.worker, until=NOW + 60, now=NOW, storing=60)
         return adopted, None
 
     await index.change(SITE, "k1", take_over)
     # What the dead one's attempt comes to is said under its old number.
-    late = partial(rules.after, number=old, end=End.CONFIRMED, now=NOW, storing=60)
+    late = partial(flights.after, number=old, end=End.CONFIRMED, now=NOW, storing=60)
     await index.change(SITE, "k1", lambda record: (late(record), None))
-    assert not await index.change(SITE, "k1", partial(rules.pulled, number=old))
+    assert not await index.change(SITE, "k1", partial(flights.pulled, number=old))
     record = await index.read(SITE, "k1")
     assert record.number > old
     assert [one.state for one in record.entries] == [State.WAITING]

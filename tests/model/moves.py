@@ -9,6 +9,7 @@ from functools import partial
 from bridge.protocol.messages import Status
 from bridge.saves.rules import Forgotten
 from tests.model.bridge_moves import bridge_moves, killed
+from tests.model.counting import document, revised
 from tests.model.docs_moves import docs_moves, force_saved, left
 from tests.model.humhub_moves import humhub_moves
 from tests.model.move import Move
@@ -26,9 +27,7 @@ from tests.model.world import (
     Where,
     World,
     content_of,
-    document,
     named,
-    revised,
     show,
 )
 

@@ -28,8 +28,9 @@ from aiohttp import web
 from bridge.config import AdminLegConfig, Config, LegConfig, Mode
 from bridge.legs import admin, browser, docs, editors, humhub
 from bridge.legs.answers import Kind
+from bridge.legs.engines import Engines
 from bridge.legs.middleware import Entrance, name_answer, shared
-from bridge.legs.state import CLOCK, LIMITS, METRICS, POLLS, SAVES, SOCKETS, TOPOLOGY, Limits
+from bridge.legs.state import CLOCK, ENGINES, LIMITS, METRICS, POLLS, SAVES, SOCKETS, TOPOLOGY, Limits
 from bridge.protocol.errors import ConfigurationError, StorageError
 from bridge.saves.saves import Saves, open_saves
 from bridge.saves.steps import Observer, unobserved
@@ -98,6 +99,7 @@ def _leg(config: Config, common: _Common, name: str, leg: LegConfig) -> web.Appl
     app[SAVES] = common.saves
     app[SOCKETS] = common.sockets
     app[POLLS] = common.polls
+    app[ENGINES] = Engines()
     app[CLOCK] = common.clock
     app[METRICS] = common.metrics
     app[LIMITS] = Limits(limits.body, limits.page, limits.websocket_message, limits.download)

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from yarl import URL
 
 from bridge.config import Config, UpstreamConfig
-from bridge.protocol.errors import NoRouteError, RefusedError
-from bridge.protocol.keys import read_doc_hash
+from bridge.protocol.errors import NoRouteError
 from bridge.protocol.tokens import KeyRing
-from bridge.protocol.urls import Backend, BackendTarget, backend_target, split
+from bridge.protocol.urls import BackendTarget, backend_target, split
 from bridge.rings import DocsRings, docs_rings, site_ring
 from bridge.transport.tls import client_context
 from bridge.transport.upstream import Timeouts, Upstream
@@ -79,6 +78,37 @@ class Topology:
             "No site is served under this name.", host=host, remedy="Add the name to the hosts of its site."
         )
 
+    def sites_for_editors(self, host: str) -> tuple[Site, ...]:
+        """Give the sites whose documents an editor may open that came to ``host``.
+
+        Under the browser leg's own name that is any of them: with the three settings all sites name Docs there.
+
+        Raises:
+            NoRouteError: no site has that host.
+        """
+        if host.lower() == _authority(self.addresses.browser):
+            return self.sites
+        return (self.site_for_host(host),)
+
+    def site_of_url(self, url: str, sites: tuple[Site, ...]) -> Site | None:
+        """Give the one of ``sites`` whose URL it is: by the docs leg's path, or by HumHub's own names.
+
+        Raises:
+            BadRequestError: it is no URL.
+        """
+        parts = split(url)
+        base = self.addresses.docs
+        if (parts.scheme, parts.netloc.lower()) == (base.scheme, _authority(base)):
+            prefix = base.raw_path.rstrip("/") + _SITE_PREFIX
+            if parts.path.startswith(prefix):
+                name = parts.path.removeprefix(prefix).partition("/")[0]
+                return next((site for site in sites if site.name == name), None)
+        if len(sites) == 1:
+            return sites[0]
+        name = parts.netloc.lower()
+        bare = name.rsplit(":", 1)[0] if name.rpartition(":")[2].isdigit() else name
+        return next((site for site in sites if {name, bare} & {*site.hosts, site.host.lower()}), None)
+
     def site_named(self, name: str | None) -> Site:
         """Give a site by name; None means the only one.
 
@@ -129,15 +159,6 @@ class Topology:
             return None
         path = _inner(parts.path, base, site)
         return path if path.startswith("/file/") else None
-
-    def leads_docs_to(self, site: Site, url: str, key: str) -> bool:
-        """Say whether Docs, dialling ``url`` as it stands, comes to the docs leg for document ``key`` of ``site``."""
-        try:
-            found = self.backend_of(site, url)
-            ours = found is not None and url == self.docs_url(site, found.target)
-            return ours and found is not None and found.route != Backend.EMPTY and read_doc_hash(found.doc).key == key
-        except (NoRouteError, RefusedError):
-            return False
 
 
 def _base(url: URL) -> str:

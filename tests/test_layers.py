@@ -18,7 +18,7 @@ RANKS = (
     ("transport",),
     ("rings",),
     ("sites",),
-    ("hop",),
+    ("hop", "opening"),
     ("saves",),
     ("connector",),
     ("legs",),

@@ -12,25 +12,33 @@ import contextlib
 import re
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import partial
 from typing import Final
 from urllib.parse import parse_qs
 
+import structlog
 from aiohttp import web
 from multidict import CIMultiDict
 
 from bridge.legs.middleware import client_of, note, raw_target
-from bridge.legs.state import CLOCK, LIMITS, POLLS, SAVES, SOCKETS, TOPOLOGY
-from bridge.protocol.engineio import AuthGuard, check_query, screen
-from bridge.protocol.errors import BadRequestError, NoRouteError, OverloadError, RefusedError
+from bridge.legs.state import CLOCK, ENGINES, LIMITS, POLLS, SAVES, SOCKETS, TOPOLOGY
+from bridge.opening import Opening
+from bridge.protocol.engineio import check_query, pass_packet, pass_payload, session_id
+from bridge.protocol.errors import BadRequestError, BridgeError, NoRouteError, OverloadError, RefusedError, StorageError
 from bridge.protocol.headers import AUTHORIZATION, answerable, forwardable, set_forwarded
 from bridge.protocol.keys import key_of_file
-from bridge.protocol.tokens import LIFETIME, from_header
+from bridge.protocol.tokens import BEARER, LIFETIME
 from bridge.protocol.urls import VERSION, with_shard
 from bridge.sites import Node, Site
 from bridge.transport.relay import read_request, request_body, stream
 from bridge.transport.websocket import relay_websocket
 
 __all__ = ["Kind", "recognise", "routes"]
+
+log = structlog.get_logger(__name__)
+
+# Docs answers a handshake in about a hundred bytes.
+_HANDSHAKE: Final = 64 * 1024
 
 
 class Kind(Enum):
@@ -85,17 +93,18 @@ def recognise(method: str, path: str) -> Target:
 async def editor(request: web.Request) -> web.StreamResponse:
     """Relay what an editor asks of Docs."""
     topology = request.app[TOPOLOGY]
-    site = topology.site_for_host(client_of(request).host)
-    note(request, site=site.name)
+    sites = topology.sites_for_editors(client_of(request).host)
+    if len(sites) == 1:
+        note(request, site=sites[0].name)
     path, mark, query = raw_target(request).removeprefix(topology.docs_path).partition("?")
     target = recognise(request.method, path)
     node = topology.node_for(target.key or path)
     note(request, node=node.name, key=target.key)
     if target.kind is Kind.CONNECTION:
-        return await connection(request, site, node, target.key or "", path + mark + query)
+        return await connection(request, sites, node, target.key or "", path + mark + query)
     headers = outbound(request)
     if target.kind is Kind.DOCUMENT:
-        resign(request, headers, target.key or "")
+        resign(request, headers, _opening(request, sites, target.key or "", {}))
     body = request_body(request, request.app[LIMITS].body)
     wire = path + mark + (with_shard(query, target.key) if target.key else query)
     async with node.upstream.request(request.method, wire, headers=headers, body=body) as answer:
@@ -119,30 +128,36 @@ def inbound(headers: CIMultiDict[str]) -> CIMultiDict[str]:
     return headers
 
 
-def resign(request: web.Request, headers: CIMultiDict[str], key: str) -> None:
+def resign(request: web.Request, headers: CIMultiDict[str], opening: Opening) -> None:
     """Put the configuration's token, which an editor sends to get its PDF, under the secret that Docs expects there.
 
-    Source: Docs verifies ``/downloadfile`` with its inbox secret and header; the editor has the browser's token.
+    Source: Docs verifies ``/downloadfile`` with its inbox secret and header; the editor has the browser's token. A Docs
+    without a secret takes the file's URL from ``X-Url``, which is percent-encoded once more.
 
     Raises:
         TokenError: the token doesn't hold.
-        RefusedError: it is for another document than the path.
+        RefusedError: it is for another document than the path, or the URL is no site's.
     """
-    rings, now = request.app[TOPOLOGY].rings, request.app[CLOCK]()
-    headers.popall("X-Url", None)
-    authorization = headers.popall(AUTHORIZATION, [])
-    if not rings.browser.signs or not authorization:
-        return
-    claims = from_header(rings.browser, {AUTHORIZATION: authorization[0]}, now=now, header=AUTHORIZATION)
-    document = claims.get("document")
-    if not isinstance(document, dict) or document.get("key") != key:
-        raise RefusedError("The token is for another document.", key=key)
-    if rings.inbox.signs:
-        name, value = rings.inbox.bearer({"exp": int(now) + LIFETIME, **claims})
-        headers[name] = value
+    inbox, where = request.app[TOPOLOGY].rings.inbox, f"header {AUTHORIZATION}"
+    url = headers.popall("X-Url", [""])[0].replace("%25", "%")
+    said = headers.popall(AUTHORIZATION, [""])[0]
+    if said.startswith(BEARER):
+        claims, _ = opening.configuration(said.removeprefix(BEARER).strip(), where)
+        named = claims.get("document", claims)
+        if not isinstance(named, dict) or not isinstance(named.get("url"), str):
+            raise RefusedError("The token names no document to send.", where=where)
+        url = named["url"]
+        if inbox.signs:
+            # HumHub and the bridge give every token an end; whoever gives none has it end all the same.
+            name, value = inbox.bearer({"exp": int(opening.clock()) + LIFETIME, **claims})
+            headers[name] = value
+    if not inbox.signs and url:
+        headers["X-Url"] = opening.document(url, "header X-Url").replace("%", "%25")
 
 
-async def connection(request: web.Request, site: Site, node: Node, key: str, target: str) -> web.StreamResponse:
+async def connection(
+    request: web.Request, sites: tuple[Site, ...], node: Node, key: str, target: str
+) -> web.StreamResponse:
     """Relay the editor's own connection, by websocket or polling; what it says of its document is looked at.
 
     What is refused reaches Docs as something meaningless, so that Docs refuses it in its own words: an HTTP error would
@@ -150,14 +165,17 @@ async def connection(request: web.Request, site: Site, node: Node, key: str, tar
     """
     path, _, query = target.partition("?")
     check_query(query)
-    topology = request.app[TOPOLOGY]
-    guard = AuthGuard(key, lambda url, named: topology.leads_docs_to(site, url, named))
+    opened: dict[str, str] = {}
+    opening = _opening(request, sites, key, opened)
     headers, target = outbound(request), f"{path}?{with_shard(query, key)}"
     sessions, said = request.app[SAVES].sessions, parse_qs(query)
+    engines = request.app[ENGINES]
+    for sid in said.get("sid", ()):
+        engines.check(sid, key)
     if "websocket" in said["transport"]:
-        with contextlib.ExitStack() as opened:
+        with contextlib.ExitStack() as held:
             async with sessions.beginning(key):
-                opened.enter_context(sessions.socket(key))
+                held.enter_context(sessions.socket(key))
             return await relay_websocket(
                 request,
                 node.upstream,
@@ -165,28 +183,61 @@ async def connection(request: web.Request, site: Site, node: Node, key: str, tar
                 headers,
                 sockets=request.app[SOCKETS],
                 max_message=request.app[LIMITS].websocket_message,
-                guard=guard,
-                on_refused=lambda error: _note_refusal(request, error),
-                beginning=lambda: _settled(request, key),
+                screen=partial(pass_packet, opening),
+                beginning=lambda: _begin(request, key, opened),
             )
     if "sid" not in said:
         async with sessions.beginning(key):
             sessions.polled(key)
+        if request.method == "GET":
+            return await _handshake(request, node, target, headers, key)
     sessions.polled(key)
     if request.method == "POST":
-        screened = screen(guard, await _packets(request))
-        if screened.refused is not None:
-            _note_refusal(request, screened.refused)
-        if screened.opens:
-            await _settled(request, key)
-        return await _exchange(request, node, target, headers, screened.body)
+        passed = pass_payload(opening, await _packets(request))
+        if passed.opens:
+            await _begin(request, key, opened)
+        return await _exchange(request, node, target, headers, passed.data)
     return await _poll(request, node, target, headers)
 
 
-async def _settled(request: web.Request, key: str) -> None:
-    """Settle a key once more: a handshake may be minutes older than the message that asks for the document."""
-    async with request.app[SAVES].sessions.beginning(key):
+def _opening(request: web.Request, sites: tuple[Site, ...], key: str, opened: dict[str, str]) -> Opening:
+    """Say what may be opened on a key; sites whose own token opens it go into ``opened``, with HumHub's track route."""
+
+    def tell(site: Site, track: str) -> None:
+        note(request, site=site.name)
+        opened[site.name] = track
+
+    def remark(error: BridgeError) -> None:
+        note(request, outcome="refused", failed=True, remedy=error.remedy, **{"why": error.message, **error.details})
+
+    topology, clock = request.app[TOPOLOGY], request.app[CLOCK]
+    return Opening(topology=topology, sites=sites, key=key, clock=clock, opened=tell, remark=remark)
+
+
+async def _begin(request: web.Request, key: str, opened: dict[str, str]) -> None:
+    """Remember how the document is saved, and settle its key: a handshake may be minutes older than what opens it."""
+    saves, node = request.app[SAVES], request.app[TOPOLOGY].node_for(key)
+    while opened:
+        site, track = opened.popitem()
+        try:
+            await saves.index.remember(site, key, target=track, node=node.name)
+        except StorageError as error:
+            # It opens all the same: its first callback is remembered.
+            log.error("an opened document is not remembered", site=site, key=key, why=error.message)
+    async with saves.sessions.beginning(key):
         pass
+
+
+async def _handshake(
+    request: web.Request, node: Node, target: str, headers: CIMultiDict[str], key: str
+) -> web.StreamResponse:
+    """Relay the beginning of a connection by polling, and hold what it is given to its key."""
+    headers["Accept-Encoding"] = "identity"
+    async with node.upstream.request(request.method, target, headers=headers) as answer:
+        body = await answer.read(_HANDSHAKE)
+        if (sid := session_id(body)) is not None:
+            request.app[ENGINES].begin(sid, key)
+        return web.Response(status=answer.status, headers=inbound(answerable(answer.headers)), body=body)
 
 
 async def _exchange(
@@ -216,10 +267,6 @@ async def _packets(request: web.Request) -> bytes:
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise BadRequestError("A polling request is sent unpacked.")
     return await read_request(request, request.app[LIMITS].websocket_message)
-
-
-def _note_refusal(request: web.Request, error: RefusedError) -> None:
-    note(request, outcome="refused", failed=True, **error.details)
 
 
 def routes(docs_path: str) -> list[web.RouteDef]:

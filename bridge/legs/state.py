@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from bridge.legs.engines import Engines
 from bridge.saves.saves import Saves
 from bridge.sites import Topology
 from bridge.transport.websocket import LiveSockets
 from bridge.watch.metrics import Metrics
 
-__all__ = ["CLOCK", "LIMITS", "METRICS", "POLLS", "SAVES", "SOCKETS", "TOPOLOGY", "Limits"]
+__all__ = ["CLOCK", "ENGINES", "LIMITS", "METRICS", "POLLS", "SAVES", "SOCKETS", "TOPOLOGY", "Limits"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Limits:
 TOPOLOGY = web.AppKey("TOPOLOGY", Topology)
 LIMITS = web.AppKey("LIMITS", Limits)
 METRICS = web.AppKey("METRICS", Metrics)
+ENGINES = web.AppKey("ENGINES", Engines)
 POLLS = web.AppKey("POLLS", LiveSockets)
 SAVES = web.AppKey("SAVES", Saves)
 SOCKETS = web.AppKey("SOCKETS", LiveSockets)

@@ -2,14 +2,15 @@ r"""The editor's own connection: engine.io 4 and socket.io 5, as far as the brid
 
 Theory of operation. Docs takes the document's key from a token's claims rather than from the path, and with a session
 token (valid for 30 days, holding no URL) it takes callback and download URLs from the plain message. So whoever has
-opened one document could open another one over its socket, or make Docs fetch and call any address. ``AuthGuard``
-closes that: on the socket of key K only K is opened, and only with a site's URLs. It keeps no state, since ``auth`` may
-come by websocket or by polling, again after the first one, and on a socket that has long been accepted: every text
-message from the browser is looked at.
+opened one document could open another one over its socket, or make Docs fetch and call any address. And where browsers
+reach HumHub without the bridge, token and URLs are HumHub's own, which Docs can't read. So every text message from the
+browser is looked at, and the three kinds that say what is opened go through a ``Checkpoint``, which verifies, maps and
+signs anew (``opening.py``). Nothing is remembered between two messages, since ``auth`` may come by websocket or by
+polling, again after the first one, and on a socket that has long been accepted.
 
 A message costs little: only two kinds are parsed as JSON.
 
-- CONNECT (``40…``), whose claims are checked;
+- CONNECT (``40…``);
 - EVENT and BINARY_EVENT (``42…``, ``45…``) that could be ``auth`` or ``openDocument``. As JSON can spell a letter only
   as itself or as ``\u00xx``, a message without the literal ``"auth"`` (``"openDocument"``) and without any such escape
   of a printable letter, which no JSON writer makes, can't be one; nearly all messages, up to 100 MB, end here.
@@ -26,20 +27,30 @@ Sources: protocol facts, "The editor's own connection"; the grammar of socket.io
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import parse_qsl
 
 from bridge.protocol.errors import BadRequestError, BridgeError, RefusedError
 from bridge.protocol.keys import is_key
 from bridge.protocol.urls import VERSION
 
-__all__ = ["MAX_AUTH", "AuthGuard", "Screened", "check_query", "meaningless", "path_key", "screen", "split_payload"]
+__all__ = [
+    "MAX_AUTH",
+    "Checkpoint",
+    "Passed",
+    "check_query",
+    "meaningless",
+    "pass_packet",
+    "pass_payload",
+    "path_key",
+    "session_id",
+    "split_payload",
+]
+
+Json = dict[str, Any]
 
 MAX_AUTH: Final = 256 * 1024
 """The longest message, in bytes, that may be an ``auth``; HumHub's take 3 to 5 kB."""
@@ -54,15 +65,32 @@ _ESCAPE: Final = re.compile(rb"\\u00[2-7]")
 _AUTH: Final = b'"auth"'
 _OPEN: Final = b'"openDocument"'
 _OPENING: Final = (b'"open"', b'"reopen"')
-_TOKENS: Final = ("jwtOpen", "jwtSession")
+
+
+class Checkpoint(Protocol):
+    """Says what Docs gets of a message that opens a document; each takes and gives a whole message, and may refuse.
+
+    Each raises BridgeError for what Docs must not have.
+    """
+
+    def connect(self, message: Json, /) -> Json:
+        """Pass the CONNECT, which holds the configuration's token or a session's."""
+
+    def auth(self, message: Json, /) -> Json:
+        """Pass an ``auth``: who opens which document with which token."""
+
+    def command(self, message: Json, /) -> Json:
+        """Pass the command of an ``openDocument`` that opens the document anew."""
+
+    def refused(self, error: BridgeError, /) -> None:
+        """Hear why a packet was replaced."""
 
 
 @dataclass(frozen=True, slots=True)
-class Screened:
-    """A polling body as Docs may have it, what was refused of it, and whether it asks for the document."""
+class Passed:
+    """What Docs gets of a packet, or of a polling body; ``opens`` says that it asks for the document."""
 
-    body: bytes
-    refused: RefusedError | None
+    data: bytes
     opens: bool = False
 
 
@@ -90,6 +118,20 @@ def check_query(query: str) -> None:
         values = [value for key, value in pairs if key == name]
         if len(values) != 1 or values[0] not in known:
             raise BadRequestError("The editor's protocol is not known.", parameter=name, values=values[:3])
+    if sum(name == "sid" for name, _ in pairs) > 1:
+        raise BadRequestError("The editor's connection names two sessions.", parameter="sid")
+
+
+def session_id(payload: bytes) -> str | None:
+    """Give the ``sid`` that Docs hands out in its answer to a polling handshake, or None where it refuses."""
+    opened = split_payload(payload)[0]
+    if not opened.startswith(b"0{"):
+        return None
+    try:
+        sid = json.loads(opened[1:]).get("sid")
+    except (ValueError, RecursionError):
+        return None
+    return sid if isinstance(sid, str) else None
 
 
 def split_payload(body: bytes) -> list[bytes]:
@@ -107,126 +149,80 @@ def meaningless(packet: bytes) -> bytes:
     return b'42["message",{"type":"auth","token":"refused","user":{"id":"refused"},"jwtOpen":"refused"}]'
 
 
-def screen(guard: AuthGuard, body: bytes) -> Screened:
-    """Check a polling body's packets; from the first refused one on, a meaningless one stands for the rest."""
-    packets, opens = split_payload(body), False
-    for index, packet in enumerate(packets):
+def pass_payload(checkpoint: Checkpoint, body: bytes) -> Passed:
+    """Give what Docs gets of a polling body; after a refused packet Docs gets nothing more of it."""
+    passed: list[bytes] = []
+    opens = False
+    for packet in split_payload(body):
         try:
-            opens = guard.check(packet) or opens
-        except RefusedError as error:
-            return Screened(_SEPARATOR.join([*packets[:index], meaningless(packet)]), error, opens)
-    return Screened(body, None, opens)
+            one = _pass(checkpoint, packet)
+        except BridgeError as error:
+            checkpoint.refused(error)
+            return Passed(_SEPARATOR.join([*passed, meaningless(packet)]), opens)
+        passed.append(one.data)
+        opens = opens or one.opens
+    return Passed(_SEPARATOR.join(passed), opens)
 
 
-class AuthGuard:
-    """Lets pass what a browser may say on the socket of one document; see this module's head.
+def pass_packet(checkpoint: Checkpoint, packet: bytes) -> Passed:
+    """Give what Docs gets of one engine.io packet in text form, as a websocket's text message is one."""
+    try:
+        return _pass(checkpoint, packet)
+    except BridgeError as error:
+        checkpoint.refused(error)
+        return Passed(meaningless(packet))
 
-    ``is_site_url(url, key)`` says whether ``url`` is one of a site's for Docs: a callback, a download or the empty
-    file of the document with that key.
-    """
 
-    def __init__(self, key: str, is_site_url: Callable[[str, str], bool]) -> None:
-        self._key = key
-        self._is_site_url = is_site_url
+def _pass(checkpoint: Checkpoint, raw: bytes) -> Passed:
+    if raw[:1] != b"4":
+        return Passed(raw)  # engine.io's own: ping, pong, upgrade; a base64 attachment of an event that was looked at
+    if event := _EVENT.match(raw):
+        return _pass_event(checkpoint, raw, event.end(), binary=raw[1:2] == b"5")
+    if _CONNECT.fullmatch(raw):
+        connect = _parse(raw, len(b"40")) if len(raw) > len(b"40") else {}
+        return Passed(_written(raw[:2], connect, checkpoint.connect(connect), raw))
+    if not _OTHER.fullmatch(raw):
+        raise _refusal("not canonical", head=repr(raw[:40]))
+    return Passed(raw)
 
-    def check(self, packet: str | bytes) -> bool:
-        """Check one engine.io packet in text form, and say whether it asks for the document: a session begins by it.
 
-        Raises:
-            RefusedError: it is not canonical, or opens another document, or names a URL that is no site's.
-        """
-        raw = packet.encode("utf-8", "surrogatepass") if isinstance(packet, str) else packet
-        if raw[:1] != b"4":
-            return False  # engine.io's own: ping, pong, upgrade; a base64 attachment of an event that was checked
-        if event := _EVENT.match(raw):
-            return self._check_event(raw, event.end(), binary=raw[1:2] == b"5")
-        if _CONNECT.fullmatch(raw):
-            self._check_connect(raw)
-        elif not _OTHER.fullmatch(raw):
-            raise self._refusal("not canonical", head=repr(raw[:40]))
-        return False
+def _pass_event(checkpoint: Checkpoint, raw: bytes, start: int, *, binary: bool) -> Passed:
+    if not _is_escaped(raw) and _AUTH not in raw and not (_OPEN in raw and any(word in raw for word in _OPENING)):
+        return Passed(raw)
+    event = _parse(raw, start)
+    outbound: Any
+    match event:
+        case ["message", {"type": "auth"} as auth, *rest]:
+            if binary:
+                raise _refusal("an auth with attachments")
+            outbound = ["message", checkpoint.auth(auth), *rest]
+        case ["message", {"type": "openDocument", "message": {"c": "open" | "reopen"} as command} as asked, *rest]:
+            outbound = ["message", {**asked, "message": checkpoint.command(command)}, *rest]
+        case _:
+            return Passed(raw)
+    return Passed(_written(raw[:start], event, outbound, raw), opens=True)
 
-    def _check_connect(self, raw: bytes) -> None:
-        if len(raw) == len(b"40"):
-            return
-        connect = self._parse(raw, 2)
-        # "data" is a stale copy of an auth message that Docs never reads.
-        for name in ("token", "session"):
-            self._check_token(connect.get(name), name)
 
-    def _check_event(self, raw: bytes, start: int, *, binary: bool) -> bool:
-        if not _is_escaped(raw) and _AUTH not in raw and not (_OPEN in raw and any(word in raw for word in _OPENING)):
-            return False
-        match self._parse(raw, start):
-            case ["message", {"type": "auth", **auth}, *_]:
-                if binary:
-                    raise self._refusal("an auth with attachments")
-                self._check_auth(auth)
-                return True
-            case ["message", {"type": "openDocument", "message": {"c": "open" | "reopen", **command}}, *_]:
-                self._check_command(command, "openDocument")
-                return True
-            case _:
-                return False
+def _written(head: bytes, inbound: Any, outbound: Any, raw: bytes) -> bytes:
+    """Write a message, or leave it byte for byte where nothing of it has changed."""
+    if inbound == outbound:
+        return raw
+    return head + json.dumps(outbound, separators=(",", ":")).encode()
 
-    def _check_auth(self, auth: Mapping[Any, Any]) -> None:
-        self._check_key(auth.get("docid"), "docid")
-        self._check_url(auth.get("documentCallbackUrl"), "documentCallbackUrl")
-        for name in _TOKENS:
-            self._check_token(auth.get(name), name)
-        command = auth.get("openCmd")
-        if command is not None:
-            self._check_command(self._object(command, "openCmd"), "openCmd")
 
-    def _check_command(self, command: Mapping[Any, Any], where: str) -> None:
-        self._check_key(command.get("id"), f"{where}.id")
-        self._check_url(command.get("url"), f"{where}.url")
+def _parse(raw: bytes, start: int) -> Any:
+    if len(raw) > MAX_AUTH:
+        raise _refusal("too long for an auth", size=len(raw))
+    try:
+        return json.loads(
+            raw[start:].decode(), object_pairs_hook=_unique, parse_float=_finite, parse_constant=_no_number
+        )
+    except (ValueError, RecursionError) as error:
+        raise _refusal("not canonical JSON", what=str(error)[:200]) from error
 
-    def _check_token(self, token: Any, where: str) -> None:
-        """Check what a token says. Whether it holds is Docs' to say: one that can't be read is none to Docs either."""
-        claims = _claims(token) if isinstance(token, str) else {}
-        document = claims.get("document")
-        editor = claims.get("editorConfig")
-        if isinstance(document, dict):
-            self._check_key(document.get("key", self._key), f"{where}.document.key")
-            self._check_url(document.get("url"), f"{where}.document.url")
-        if isinstance(editor, dict):
-            self._check_url(editor.get("callbackUrl"), f"{where}.editorConfig.callbackUrl")
-        # A version's token, which the history view opens with.
-        for name, version in ((where, claims), (f"{where}.previous", claims.get("previous"))):
-            if isinstance(version, dict):
-                self._check_key(version.get("key", self._key), f"{name}.key")
-                self._check_url(version.get("url"), f"{name}.url")
 
-    def _check_key(self, key: Any, where: str) -> None:
-        if key != self._key:
-            raise self._refusal("another document's key", where=where, named=ascii(key)[:128])
-
-    def _check_url(self, url: Any, where: str) -> None:
-        if url is None or url == "":
-            return
-        try:
-            known = isinstance(url, str) and self._is_site_url(url, self._key)
-        except (BridgeError, ValueError):
-            known = False
-        if not known:
-            raise self._refusal("a URL that is no site's", where=where, url=ascii(url)[:200])
-
-    def _object(self, value: Any, where: str) -> Mapping[str, Any]:
-        if not isinstance(value, dict):
-            raise self._refusal("not an object", where=where)
-        return value
-
-    def _parse(self, raw: bytes, start: int) -> Any:
-        if len(raw) > MAX_AUTH:
-            raise self._refusal("too long for an auth", size=len(raw))
-        try:
-            return json.loads(raw[start:].decode(), object_pairs_hook=_unique)
-        except (ValueError, RecursionError) as error:
-            raise self._refusal("not canonical JSON", what=str(error)[:200]) from error
-
-    def _refusal(self, why: str, **details: Any) -> RefusedError:
-        return RefusedError("The editor's message is not allowed on this document.", why=why, key=self._key, **details)
+def _refusal(why: str, **details: Any) -> RefusedError:
+    return RefusedError("The editor's message can't be passed on.", why=why, **details)
 
 
 def _is_escaped(raw: bytes) -> bool:
@@ -234,7 +230,7 @@ def _is_escaped(raw: bytes) -> bool:
     return _ESCAPE.search(raw) is not None and _ESCAPE.search(raw.replace(b"\\\\", b"")) is not None
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique(pairs: list[tuple[str, Any]]) -> Json:
     """Build an object of whose keys none comes twice."""
     found = dict(pairs)
     if len(found) != len(pairs):
@@ -242,11 +238,12 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _claims(token: str) -> dict[str, Any]:
-    """Read a token's claims, unverified; none if it is no token."""
-    try:
-        _, body, _ = token.split(".")
-        claims = json.loads(base64.b64decode(body + "=" * (-len(body) % 4), altchars=b"-_", validate=True))
-    except (ValueError, RecursionError, binascii.Error):
-        return {}
-    return claims if isinstance(claims, dict) else {}
+def _finite(text: str) -> float:
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
+        raise ValueError("a number is too large")
+    return number
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no number in JSON")

@@ -23,6 +23,9 @@ The body token wins everywhere, and its claims replace the plain fields beside i
 
 from __future__ import annotations
 
+import base64
+import binascii
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,7 +36,7 @@ import jwt
 from bridge.protocol.errors import TokenError
 from bridge.protocol.secret import Secret
 
-__all__ = ["LEEWAY", "LIFETIME", "KeyRing", "from_body_or_header", "from_header", "unwrap"]
+__all__ = ["BEARER", "LEEWAY", "LIFETIME", "KeyRing", "from_body_or_header", "from_header", "unverified", "unwrap"]
 
 Claims = dict[str, Any]
 
@@ -51,7 +54,7 @@ _SIGNATURE_ONLY: jwt.types.Options = {
     "verify_sub": False,
     "verify_jti": False,
 }
-_BEARER = "Bearer "
+BEARER = "Bearer "
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ class KeyRing:
 
     def bearer(self, claims: Mapping[str, Any]) -> tuple[str, str]:
         """Give the header, name and value, that carries ``claims``."""
-        return self.header, _BEARER + self.sign(claims)
+        return self.header, BEARER + self.sign(claims)
 
     def verify(self, token: str, *, now: float, where: str) -> Claims:
         """Give the claims of ``token``.
@@ -94,24 +97,36 @@ class KeyRing:
         Raises:
             TokenError: it doesn't hold; ``details`` name side, where and why.
         """
+        claims = self.signed(token, where=where)
+        self.check_times(claims, now=now, where=where)
+        return claims
+
+    def signed(self, token: str, *, where: str) -> Claims:
+        """Give the claims of ``token`` whatever its times, for who passes them on to be judged.
+
+        Raises:
+            TokenError: no secret of the ring has signed it.
+        """
         failure: Exception | None = None
         for secret in self.secrets:
             try:
-                claims = jwt.decode(token, secret.reveal(), algorithms=list(_ALGORITHMS), options=_SIGNATURE_ONLY)
+                return jwt.decode(token, secret.reveal(), algorithms=list(_ALGORITHMS), options=_SIGNATURE_ONLY)
             except jwt.InvalidSignatureError as error:
                 failure = error
             except jwt.InvalidTokenError as error:
                 raise self.refusal(where, "malformed", f"It can't be read: {error}.") from error
-            else:
-                self._check_times(claims, now, where)
-                return claims
         raise self.refusal(
             where,
             "signature",
             f"Compare the secret in {self.place} with the one that {self.side} uses; they differ.",
         ) from failure
 
-    def _check_times(self, claims: Claims, now: float, where: str) -> None:
+    def check_times(self, claims: Claims, *, now: float, where: str) -> None:
+        """See that claims are of now (seconds since the epoch), with the tolerance that Docs has.
+
+        Raises:
+            TokenError: they have expired, or are from the future.
+        """
         for name in ("exp", "nbf", "iat"):
             value = claims.get(name)
             if value is None:
@@ -141,6 +156,16 @@ class KeyRing:
         )
 
 
+def unverified(token: str) -> Claims:
+    """Read a token's claims without a secret, to see which one it needs; none if it is no token."""
+    try:
+        _, body, _ = token.split(".")
+        claims = json.loads(base64.b64decode(body + "=" * (-len(body) % 4), altchars=b"-_", validate=True))
+    except (ValueError, RecursionError, binascii.Error):
+        return {}
+    return claims if isinstance(claims, dict) else {}
+
+
 def unwrap(claims: Claims) -> Claims:
     """Give the message inside a header token's ``{payload: …}``, or a flat one as it is."""
     payload = claims.get("payload")
@@ -156,9 +181,9 @@ def from_header(ring: KeyRing, headers: Mapping[str, str], *, now: float, header
     name = header or ring.header
     where = f"header {name}"
     value = headers.get(name, "")
-    if not value.startswith(_BEARER):
+    if not value.startswith(BEARER):
         raise ring.missing(where)
-    return ring.verify(value[len(_BEARER) :].strip(), now=now, where=where)
+    return ring.verify(value[len(BEARER) :].strip(), now=now, where=where)
 
 
 def from_body_or_header(

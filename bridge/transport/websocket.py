@@ -22,13 +22,13 @@ import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from bridge.protocol.engineio import meaningless
-from bridge.protocol.errors import BadRequestError, OverloadError, RefusedError
+from bridge.protocol.engineio import Passed
+from bridge.protocol.errors import BadRequestError, OverloadError
 from bridge.protocol.headers import answerable
 from bridge.transport.answer import Refusal
 from bridge.transport.relay import Transfer, transfer_of
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from bridge.transport.upstream import Upstream
 
-__all__ = ["LiveSockets", "MessageGuard", "relay_websocket"]
+__all__ = ["LiveSockets", "relay_websocket"]
 
 _CLOSING: Final = 2.0  # seconds for a close frame to be taken and answered
 _NO_CODE: Final = 0  # what the library makes of a close frame without a code
@@ -47,13 +47,6 @@ _FAILED: Final = WSCloseCode.BAD_GATEWAY
 
 # Looks at a message on its way, and gives what goes on of it.
 _Passing = Callable[[WSMsgType, bytes], Awaitable[bytes]]
-
-
-class MessageGuard(Protocol):
-    """Looks at each text message from a browser."""
-
-    def check(self, packet: bytes, /) -> bool:
-        """Let it pass, or raise RefusedError; say whether a session begins by it."""
 
 
 class LiveSockets:
@@ -103,17 +96,16 @@ async def relay_websocket(
     *,
     sockets: LiveSockets,
     max_message: int,
-    guard: MessageGuard | None = None,
-    on_refused: Callable[[RefusedError], None] | None = None,
+    screen: Callable[[bytes], Passed] = Passed,
     beginning: Callable[[], Awaitable[None]] | None = None,
     idle: float | None = 90.0,
 ) -> web.StreamResponse:
     """Dial ``target``, accept the browser, and relay until one of the two ends it.
 
     ``headers`` go to the upstream, the handshake's own are set here. ``max_message`` is in bytes, ``idle`` in seconds.
-    Each text message from the browser passes ``guard``; for one that it refuses the upstream gets a meaningless one
-    that it refuses itself (see ``protocol/engineio.py``), and ``on_refused`` hears of it. Before one by which a session
-    begins goes on, ``beginning`` is awaited; an OverloadError of it closes both with 1013: come again later.
+    ``screen`` says what goes on of each text message from the browser (see ``protocol/engineio.py``). Before one by
+    which a session begins goes on, ``beginning`` is awaited; an OverloadError of it closes both with 1013: come again
+    later.
 
     Raises:
         BadRequestError: the browser's handshake is none; nothing was dialled.
@@ -137,9 +129,7 @@ async def relay_websocket(
         )
         await client.prepare(request)
         transfer = transfer_of(request)
-        inward = _Pump(
-            client, dialled, idle, lost=_GONE, stuck=_FAILED, passing=_inward(transfer, guard, on_refused, beginning)
-        )
+        inward = _Pump(client, dialled, idle, lost=_GONE, stuck=_FAILED, passing=_inward(transfer, screen, beginning))
         outward = _Pump(dialled, client, idle, lost=_FAILED, stuck=_GONE, passing=_outward(transfer))
         with sockets.hold() as stop:
             await _until_the_first_ends(inward, outward, stop)
@@ -153,24 +143,16 @@ def _offered(request: web.BaseRequest) -> tuple[str, ...]:
 
 
 def _inward(
-    transfer: Transfer,
-    guard: MessageGuard | None,
-    on_refused: Callable[[RefusedError], None] | None,
-    beginning: Callable[[], Awaitable[None]] | None,
+    transfer: Transfer, screen: Callable[[bytes], Passed], beginning: Callable[[], Awaitable[None]] | None
 ) -> _Passing:
     async def passing(kind: WSMsgType, data: bytes) -> bytes:
         transfer.bytes_in += len(data)
-        if guard is None or kind is not WSMsgType.TEXT:
+        if kind is not WSMsgType.TEXT:
             return data
-        try:
-            begins = guard.check(data)
-        except RefusedError as error:
-            if on_refused is not None:
-                on_refused(error)
-            return meaningless(data)
-        if begins and beginning is not None:
+        passed = screen(data)
+        if passed.opens and beginning is not None:
             await beginning()
-        return data
+        return passed.data
 
     return passing
 

@@ -146,6 +146,11 @@ class Bridge:
             query = "SELECT id, site, key, status, size, state, why FROM entries WHERE state IN ('waiting', 'dead')"
             return [Kept(directory / f"{row[0]}.body", *row[1:]) for row in sql.execute(query)]
 
+    def remembered(self, key: str) -> list[tuple[str, str]]:
+        """Give which sites a key is known of, and HumHub's track route for it."""
+        with contextlib.closing(sqlite3.connect(path_of(self.config.store.url))) as sql:
+            return sql.execute("SELECT site, target FROM keys WHERE key = ?", (key,)).fetchall()
+
 
 @dataclass(frozen=True)
 class Kept:

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from bridge.config import Config, DocsJwt, KeyRingConfig
 from bridge.protocol.secret import Secret
-from tests.legs.fakes import DOCS_SECRET, NOW, Bridge, Start, claims_of, doc
+from tests.legs.fakes import DOCS_SECRET, HUMHUB_SECRET, NOW, Bridge, Start, claims_of, doc, with_site
 
 SOCKET = "/ds/doc/k1/c/?shardkey=k1&EIO=4&transport=websocket"
 POLL = "/ds/doc/k1/c/?shardkey=k1&EIO=4&transport=polling"
@@ -24,6 +24,10 @@ BASE = "http://docs.bridge.test:8000/s/social/onlyoffice/backend"
 
 def ok(**headers: str) -> web.Response:
     return web.Response(body=b"docs", headers={"Set-Cookie": "docs=1", "X-Docs": "y", **headers})
+
+
+def ok_text(text: str) -> web.Response:
+    return web.Response(body=text.encode(), headers={"Content-Type": "text/plain; charset=UTF-8"})
 
 
 @pytest.mark.parametrize(
@@ -153,7 +157,7 @@ async def test_the_configurations_token_is_signed_for_docs_inbox(
 ) -> None:
     bridge = await start(own_rings)
     bridge.docs.answers(ok())
-    claims = {"document": {"key": key, "url": "u"}, "exp": int(NOW) + 99}
+    claims = {"document": {"key": key, "url": f"{BASE}/download?doc={doc(key=key)}"}, "exp": int(NOW) + 99}
     token = jwt.encode(claims, f"{secret}-secret-0123456789abcdef0123456789")
     headers = {"Authorization": f"Bearer {token}", "X-Url": "http://evil.test/", "Range": "bytes=0-1"}
     found, _, _ = await bridge.ask("browser", "/ds/downloadfile/k1", headers=headers)
@@ -271,7 +275,6 @@ REFUSED = [
     auth(docid="k2"),
     auth(documentCallbackUrl="http://evil.test/"),
     auth(documentCallbackUrl=f"{BASE}/track?doc={doc(key='k2')}"),
-    auth(documentCallbackUrl=f"http://evil.test/s/social/onlyoffice/backend/track?doc={doc()}"),
     auth(openCmd={"url": "http://169.254.169.254/"}),
     auth(openCmd={"id": "k2"}),
     auth(openCmd={"url": "http://docs.bridge.test:8000/s/social/dashboard"}),
@@ -328,6 +331,189 @@ async def test_polling_passes_as_it_is(bridge: Bridge) -> None:
     assert seen.target == (POLL + "&sid=a-b").removeprefix("/ds")
     assert seen.headers["Content-Type"] == headers["Content-Type"]
     assert (await bridge.ask("browser", POLL + "&sid=a-b"))[0] == 200
+
+
+# --- three settings: browsers have HumHub's page from HumHub itself ---
+
+HUB = "https://social.test/onlyoffice/backend"
+
+
+def two_sites(config: Config) -> Config:
+    """Give the second of two sites a secret of its own."""
+    ring = KeyRingConfig(secrets=(Secret(OTHER_SECRET),))
+    other = dataclasses.replace(config.sites[0], name="other", hosts=("other.test",), jwt=ring)
+    return dataclasses.replace(config, sites=(config.sites[0], other))
+
+
+def without_docs_secret(config: Config) -> Config:
+    ring = KeyRingConfig(header="X-Docs-Jwt")
+    return dataclasses.replace(
+        config, docs=dataclasses.replace(config.docs, jwt=DocsJwt(browser=ring, inbox=ring, outbox=ring))
+    )
+
+
+OTHER_SECRET = "other-secret-0123456789abcdef0123456789"
+
+
+def direct(root: str = HUB, secret: str = HUMHUB_SECRET, **changes: Any) -> str:
+    """Give an auth message as an editor sends it with HumHub's own configuration."""
+    claims = {
+        "document": {"key": "k1", "url": f"{root}/download?doc={doc()}", "permissions": {"edit": True}},
+        "editorConfig": {"callbackUrl": f"{root}/track?doc={doc()}", "mode": "edit"},
+        "exp": int(NOW) + 77,
+    }
+    command = {"url": claims["document"]["url"]}  # type: ignore[index] # it is an object
+    callback = f"{root}/track?doc={doc()}"
+    token = jwt.encode(claims, secret)
+    return auth(jwtOpen=token, openCmd=command, documentCallbackUrl=callback, **changes)
+
+
+def as_docs_gets_it(packet: str, name: str = "social") -> None:
+    """See that an auth message is mapped to the docs leg and signed for Docs."""
+    message = json.loads(packet[2:])[1]
+    base = BASE.replace("social", name)
+    assert message["documentCallbackUrl"] == f"{base}/track?doc={doc()}"
+    assert message["openCmd"]["url"] == f"{base}/download?doc={doc()}"
+    assert claims_of(message["jwtOpen"], DOCS_SECRET) == {
+        "document": {"key": "k1", "url": message["openCmd"]["url"], "permissions": {"edit": True}},
+        "editorConfig": {"callbackUrl": message["documentCallbackUrl"], "mode": "edit"},
+        "exp": int(NOW) + 77,
+    }
+
+
+@pytest.mark.parametrize(("name", "secret"), [("social", HUMHUB_SECRET), ("other", OTHER_SECRET)])
+async def test_humhubs_own_configuration_is_signed_for_docs_and_remembered(
+    start: Start, name: str, secret: str
+) -> None:
+    bridge = await start(two_sites)
+    bridge.docs.respond = echo = Echo()
+    headers = {"Host": "browser.bridge.test:8000"}
+    with capture_logs() as lines:
+        async with bridge.http.ws_connect(bridge.leg("browser", SOCKET), headers=headers) as socket:
+            await socket.send_str(direct(HUB.replace("social", name), secret))
+            await socket.receive_str()
+        async with asyncio.timeout(5):
+            while not any(line.get("status") == 101 for line in lines):  # noqa: ASYNC110 - the log tells
+                await asyncio.sleep(0.01)
+    as_docs_gets_it(echo.heard[0], name)
+    assert {line["site"] for line in lines if line.get("status") == 101} == {name}
+    assert bridge.remembered("k1") == [(name, f"/onlyoffice/backend/track?doc={doc()}")]
+
+
+async def test_another_secret_is_refused_by_docs_and_named_in_the_log(bridge: Bridge) -> None:
+    bridge.docs.respond = echo = Echo()
+    with capture_logs() as lines:
+        async with bridge.http.ws_connect(bridge.leg("browser", SOCKET)) as socket:
+            await socket.send_str(direct(secret=OTHER_SECRET))
+            await socket.receive_str()
+        async with asyncio.timeout(5):
+            while not lines:  # noqa: ASYNC110 - the log tells
+                await asyncio.sleep(0.01)
+    assert '"jwtOpen":"refused"' in echo.heard[0]
+    assert (lines[0]["outcome"], lines[0]["why"]) == ("refused", "signature")
+    assert "sites[0].jwt" in lines[0]["remedy"]
+
+
+async def test_an_auth_split_over_frames_and_segments_is_one_message(bridge: Bridge) -> None:
+    bridge.docs.respond = echo = Echo()
+    listen = bridge.config.legs.browser.listen
+    reader, writer = await asyncio.open_connection(listen.host, listen.port)
+    writer.write(
+        f"GET {SOCKET} HTTP/1.1\r\nHost: office.test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
+    )
+    assert b"101" in (await reader.readuntil(b"\r\n\r\n")).splitlines()[0]
+    text = direct().encode()
+    pieces = [text[at : at + 100] for at in range(0, len(text), 100)]
+    for number, piece in enumerate(pieces):
+        first, last = number == 0, number == len(pieces) - 1
+        head = bytes([(0x80 if last else 0) | (0x1 if first else 0x0), 0x80 | len(piece), 0, 0, 0, 0])
+        frame = head + piece
+        for part in (frame[:1], frame[1:3], frame[3:]):
+            writer.write(part)
+            await writer.drain()
+            await asyncio.sleep(0)
+    await reader.readexactly(2)
+    writer.close()
+    as_docs_gets_it(echo.heard[0])
+
+
+async def test_by_polling_the_same_packets_are_changed_the_same_way(bridge: Bridge) -> None:
+    bridge.docs.answers(ok(**{"Content-Type": "text/plain; charset=UTF-8"}))
+    token = json.loads(direct()[2:])[1]["jwtOpen"]
+    connect = "40" + json.dumps({"data": {"type": "auth"}, "token": token, "session": None})
+    body = f"3\x1e{connect}\x1e{direct()}\x1e2"
+    status, _, _ = await bridge.ask("browser", POLL + "&sid=a", "POST", data=body.encode())
+    assert status == 200
+    first, connected, opened, last = bridge.docs.seen[0].body.decode().split("\x1e")
+    assert (first, last) == ("3", "2")
+    as_docs_gets_it(opened)
+    sent = json.loads(connected[2:])
+    assert sent == {"token": json.loads(opened[2:])[1]["jwtOpen"], "session": None}
+    assert bridge.remembered("k1")
+
+
+async def test_a_connection_by_polling_belongs_to_the_document_that_it_was_begun_for(bridge: Bridge) -> None:
+    bridge.docs.answers(ok_text('0{"sid":"s1","upgrades":["websocket"]}'))
+    status, body, _ = await bridge.ask("browser", POLL, headers={"Accept-Encoding": "gzip"})
+    assert (status, body) == (200, b'0{"sid":"s1","upgrades":["websocket"]}')
+    assert bridge.docs.seen[0].headers["Accept-Encoding"] == "identity"
+    bridge.docs.answers(ok())
+    assert (await bridge.ask("browser", POLL + "&sid=s1", "POST", data="3"))[0] == 200
+    other = POLL.replace("k1", "k2") + "&sid=s1"
+    assert (await bridge.ask("browser", other, "POST", data=direct()))[0] == 400
+    assert (await bridge.ask("browser", other))[0] == 400
+    bridge.docs.respond = echo = Echo()
+    with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+        await bridge.http.ws_connect(bridge.leg("browser", SOCKET.replace("k1", "k2") + "&sid=s1"))
+    assert caught.value.status == 400
+    # The upgrade on its own document: what opens it may come only now, by the websocket.
+    async with bridge.http.ws_connect(bridge.leg("browser", SOCKET + "&sid=s1")) as socket:
+        for text in ("2probe", "5", direct()):
+            await socket.send_str(text)
+            await socket.receive_str()
+    assert echo.heard[:2] == ["2probe", "5"]
+    as_docs_gets_it(echo.heard[2])
+
+
+async def test_a_docs_without_a_secret_gets_the_configuration_in_plain_fields(start: Start) -> None:
+    bridge = await start(without_docs_secret)
+    bridge.docs.respond = echo = Echo()
+    async with bridge.http.ws_connect(bridge.leg("browser", SOCKET)) as socket:
+        await socket.send_str(direct())
+        await socket.receive_str()
+    message = json.loads(echo.heard[0][2:])[1]
+    assert "jwtOpen" not in message
+    assert message["openCmd"]["url"] == f"{BASE}/download?doc={doc()}"
+    assert message["permissions"] == {"edit": True}
+
+
+@pytest.mark.parametrize("signed", [True, False], ids=["signed", "plain"])
+async def test_a_pdf_is_asked_for_with_humhubs_token(start: Start, signed: bool) -> None:
+    bridge = await start(own_rings if signed else without_docs_secret)
+    bridge.docs.answers(ok())
+    plain = f"https://social.test/index.php?r=onlyoffice%2Fbackend%2Fdownload&doc={doc()}"
+    claims = {"document": {"key": "k1", "url": plain, "fileType": "pdf"}, "exp": int(NOW) + 99}
+    headers = {"X-Url": "http://evil.test/", "Authorization": f"Bearer {jwt.encode(claims, HUMHUB_SECRET)}"}
+    assert (await bridge.ask("browser", "/ds/downloadfile/k1", headers=headers))[0] == 200
+    sent, mapped = bridge.docs.seen[0].headers, plain.replace("https://social.test", BASE.partition("/onlyoffice")[0])
+    if signed:
+        found = claims_of(sent["X-Inbox"], "inbox-secret-0123456789abcdef0123456789")
+        assert found == {**claims, "document": {**claims["document"], "url": mapped}}  # type: ignore[dict-item]
+        assert not {"Authorization", "X-Url"} & set(sent)
+    else:
+        assert sent["X-Url"] == mapped.replace("%", "%25")
+
+
+async def test_without_any_secret_a_pdfs_address_is_mapped(start: Start) -> None:
+    bridge = await start(lambda config: with_site(jwt=KeyRingConfig())(without_docs_secret(config)))
+    bridge.docs.answers(ok())
+    for url, status in ((f"{HUB}/download?doc={doc()}", 200), ("http://169.254.169.254/", 403), ("", 200)):
+        found, _, _ = await bridge.ask("browser", "/ds/downloadfile/k1", headers={"X-Url": url})
+        assert found == status
+    first, last = bridge.docs.seen
+    assert first.headers["X-Url"] == f"{BASE}/download?doc={doc()}"
+    assert "X-Url" not in last.headers
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ import pytest
 from aiohttp import WSMsgType, web
 from multidict import CIMultiDict
 
-from bridge.protocol.engineio import meaningless
-from bridge.protocol.errors import BridgeError, RefusedError
+from bridge.protocol.engineio import Passed
+from bridge.protocol.errors import BridgeError
 from bridge.protocol.headers import forwardable
 from bridge.transport.upstream import Timeouts
 from bridge.transport.websocket import LiveSockets, relay_websocket
@@ -37,7 +37,6 @@ class Relay:
         self.heads: list[CIMultiDict[str]] = []
         self.seen: list[tuple[WSMsgType, Any]] = []
         self.ended: asyncio.Queue[tuple[int | None, str | None]] = asyncio.Queue()
-        self.refused: list[RefusedError] = []
         self.failed: list[BridgeError] = []
         self.url = ""
 
@@ -62,7 +61,6 @@ class Relay:
         settings: dict[str, Any] = {
             "sockets": self.sockets,
             "max_message": LIMIT,
-            "on_refused": self.refused.append,
         } | options
 
         async def handler(request: web.Request) -> web.StreamResponse:
@@ -317,23 +315,23 @@ async def test_pings_are_answered_on_each_side(relay: Relay) -> None:
     assert pongs == [b"up"]
 
 
-class NoCats:
-    def check(self, packet: bytes) -> None:
-        if b"cat" in packet:
-            raise RefusedError("no cats")
+async def test_texts_go_on_as_the_screen_says_and_binaries_as_they_are(relay: Relay) -> None:
+    begun: list[int] = []
 
+    async def beginning() -> None:
+        begun.append(len(relay.seen))
 
-async def test_a_refused_message_is_replaced_by_one_that_the_upstream_refuses(relay: Relay) -> None:
-    await relay.start(guard=NoCats())
+    await relay.start(
+        screen=lambda text: Passed(text.replace(b"cat", b"dog"), opens=b"cat" in text), beginning=beginning
+    )
     async with relay.browse() as browser:
-        for text in ("42dog", "42cat", '40{"token":"cat"}'):
+        for text in ("42dog", "42cat", "2"):
             await browser.send_str(text)
             await browser.receive()
         await browser.send_bytes(b"cat")
         await browser.receive()
-    passed = [data for _, data in relay.seen]
-    assert passed == ["42dog", meaningless(b"42").decode(), meaningless(b"40").decode(), b"cat"]
-    assert len(relay.refused) == 2
+    assert [data for _, data in relay.seen] == ["42dog", "42dog", "2", b"cat"]
+    assert begun == [1]  # before the message went on
 
 
 async def test_a_browser_that_reads_nothing_is_broken_off_with_what_it_did_not_take(relay: Relay, stage: Stage) -> None:

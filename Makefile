@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test crash cover lint format lock clean chromium
+.PHONY: help demo test crash load cover lint format lock clean chromium
 
 help: ## list what make can do
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -29,6 +29,9 @@ cover: $(STAMP) chromium ## run the suite and show branch coverage, room by room
 
 crash: $(STAMP) ## kill the bridge 1,000 times, HumHub and Docs too, and see that no edit is lost
 	$(BIN)/python -m tests.crash $(ARGS)
+
+load: $(STAMP) ## let many users edit against the demo: SCENARIO=small, middle or large; the report is in artifacts/load
+	$(BIN)/python -m tests.load $(or $(SCENARIO),small) $(ARGS)
 
 chromium:
 	@sh tests/browser/install.sh

@@ -145,7 +145,7 @@ class Person:
         url = self.to("onlyoffice/open", guid=guid, mode=mode)
         async with self.http.get(url, headers=_AJAX) as answer:
             _expect(answer, 200)
-            return _editor_page(await answer.text(), url)
+            return editor_page(await answer.text(), url)
 
     def editor(self, page: EditorPage, **options: Any) -> Editor:
         """Make the editor of an open modal; it isn't connected yet."""
@@ -168,11 +168,11 @@ class Person:
         query = "".join(f"&{urlencode({name: value})}" for name, value in params.items())
         return URL(f"{self.base}/index.php?r={quote(route, safe='')}{query}", encoded=True)
 
-    async def _visit(self, route: str) -> _Marks:
+    async def _visit(self, route: str) -> Marks:
         """Load a page of HumHub and remember its form token."""
         async with self.http.get(self.to(route)) as answer:
             _expect(answer, 200)
-            found = _Marks.read(await answer.text())
+            found = Marks.read(await answer.text())
         if not found.csrf:
             raise PageError(f"the page {route} has no form token: is it HumHub's?")
         self._csrf = found.csrf
@@ -190,7 +190,7 @@ class Person:
 
 
 @dataclass(slots=True)
-class _Marks(HTMLParser):
+class Marks(HTMLParser):
     """What a page holds for a script: the form token, the forms' actions, scripts, the editor's data attributes."""
 
     csrf: str = ""
@@ -200,7 +200,7 @@ class _Marks(HTMLParser):
     api: str = ""
 
     @classmethod
-    def read(cls, page: str) -> _Marks:
+    def read(cls, page: str) -> Marks:
         found = cls()
         HTMLParser.__init__(found)
         found.feed(page)
@@ -219,8 +219,8 @@ class _Marks(HTMLParser):
         self.api = values.get("data-api") or self.api
 
 
-def _editor_page(page: str, url: URL) -> EditorPage:
-    found = _Marks.read(page)
+def editor_page(page: str, url: URL) -> EditorPage:
+    found = Marks.read(page)
     script = next((source for source in found.scripts if _API_SCRIPT in source), None)
     if not found.config or script is None:
         raise PageError(f"the modal holds no editor: {page[:200]}")

@@ -98,6 +98,9 @@ class Editors:
         match message.get("type"):
             case "auth":
                 self.tasks.start(self._auth(sid, message))
+            case "isSaveLock" if place is not None:
+                # Nobody has to wait: changes are put into an order as they come.
+                await self._send(sid, {"type": "saveLock", "saveLock": False})
             case "saveChanges" if place is not None:
                 await self._change(sid, place, message)
             case "forceSaveStart" if place is not None:

@@ -174,8 +174,10 @@ def track_body(site: Site, fields: Json, *, now: float) -> bytes:
 
 
 def read_conversion(site: Site, body: Json, headers: Mapping[str, str], *, now: float) -> Conversion:
-    """Verify a conversion of HumHub and give it."""
-    return Conversion.parse(from_body_or_header(site.ring, body, headers, now=now)[0])
+    """Verify a conversion of HumHub and give it; a token may wrap the fields of a GET as ``{query: …}``, as in Docs."""
+    message, _ = from_body_or_header(site.ring, body, headers, now=now)
+    query = message.get("query")
+    return Conversion.parse(query if isinstance(query, dict) else message)
 
 
 def read_command(site: Site, body: Json, headers: Mapping[str, str], *, now: float) -> Command:

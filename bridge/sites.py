@@ -10,8 +10,9 @@ from yarl import URL
 
 from bridge.config import Config, UpstreamConfig
 from bridge.protocol.errors import NoRouteError
+from bridge.protocol.keys import stem
 from bridge.protocol.tokens import KeyRing
-from bridge.protocol.urls import BackendTarget, backend_target, split
+from bridge.protocol.urls import BackendTarget, backend_target, docs_file, split
 from bridge.rings import DocsRings, docs_rings, site_ring
 from bridge.transport.tls import client_context
 from bridge.transport.upstream import Timeouts, Upstream
@@ -134,8 +135,12 @@ class Topology:
         return self.site_named(None), path
 
     def node_for(self, key: str) -> Node:
-        """Give the node of a document key: the same one as long as the nodes stay (rendezvous hashing)."""
-        return max(self.nodes, key=lambda node: hashlib.sha256(f"{node.name}\0{key}".encode()).digest())
+        """Give the node of a document key: the same one as long as the nodes stay (rendezvous hashing).
+
+        Keys with the same stem have the same node, so that it can be told by the path of any file of theirs.
+        """
+        common = stem(key)
+        return max(self.nodes, key=lambda node: hashlib.sha256(f"{node.name}\0{common}".encode()).digest())
 
     def docs_url(self, site: Site, target: str) -> str:
         """Map ``target`` of ``site`` to the docs leg."""
@@ -152,13 +157,21 @@ class Topology:
         return backend_target(path, parts.query, base_path=site.base_path)
 
     def file_of(self, site: Site, url: str) -> str | None:
-        """Give the path of a file that the humhub leg serves for ``site``, or None for any other URL."""
+        """Give path and query of a file that the humhub leg serves for ``site``, or None for any other URL.
+
+        That is a body under delivery, or a file that Docs made, such as the result of an earlier conversion.
+
+        Raises:
+            BadRequestError, RefusedError: it is no URL, or its path has more than one reading.
+        """
         parts = split(url)
         base = self.addresses.humhub
-        if (parts.scheme, parts.netloc.lower()) != (base.scheme, _authority(base)) or parts.query:
+        if (parts.scheme, parts.netloc.lower()) != (base.scheme, _authority(base)):
             return None
         path = _inner(parts.path, base, site)
-        return path if path.startswith("/file/") else None
+        if path.startswith("/cache/files/"):
+            return docs_file(f"{path}?{parts.query}")
+        return path if path.startswith("/file/") and not parts.query else None
 
 
 def _base(url: URL) -> str:

@@ -8,7 +8,8 @@ a script in a page     ``{"error":true,"message":…,"request_id":…}``, as Hum
 Docs, a callback       ``{"error":1,"message":…,"request_id":…}``, with 200 in place of a 5xx, which Docs would repeat
 Docs or HumHub, file   an empty body: HumHub's module stores any body that it gets as the document
 an unknown path, GET   the same
-HumHub, conversion     200 ``{"error":-8}`` and the like, ONLYOFFICE's own codes; never ``"error":0`` there
+HumHub, conversion     200 ``{"error":-8}`` and the like, in JSON or XML as it was asked for, ONLYOFFICE's own codes;
+                       never ``"error":0`` there
 HumHub, command        200 ``{"error":6}`` and the like
 =====================  ==========================================================================================
 
@@ -23,21 +24,22 @@ from dataclasses import dataclass, field
 from html import escape
 from http import HTTPStatus
 from string import Template
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from aiohttp import web
 
 from bridge.protocol.errors import (
     BadRequestError,
     BridgeError,
+    ClientError,
     OverloadError,
-    RefusedError,
     TokenError,
     UpstreamError,
     UpstreamTimeoutError,
 )
+from bridge.protocol.shapes import Shape, labelled, shape_of, written
 
-__all__ = ["Failure", "Kind", "answer", "answers_as", "kind_of"]
+__all__ = ["Failure", "Kind", "answer", "answers_as", "asked_shape", "conversion", "kind_of"]
 
 _RETRY_AFTER: Final = "2"
 
@@ -50,6 +52,7 @@ class Kind(enum.Enum):
     CALLBACK = enum.auto()
     FILE = enum.auto()
     CONVERSION = enum.auto()
+    CONVERSION_XML = enum.auto()
     COMMAND = enum.auto()
 
 
@@ -99,7 +102,14 @@ def kind_of(request: web.Request, otherwise: Kind) -> Kind:
     unknown = isinstance(request.match_info.http_exception, web.HTTPNotFound)
     if kind is Kind.MESSAGE and request.method == "GET" and unknown:
         return Kind.FILE
+    if kind is Kind.CONVERSION and asked_shape(request) is Shape.XML:
+        return Kind.CONVERSION_XML
     return Kind.MESSAGE if kind is Kind.PAGE and _is_script(request) else kind
+
+
+def asked_shape(request: web.Request) -> Shape:
+    """Give the shape in which a conversion's answer is asked for."""
+    return shape_of(request.path, ",".join(request.headers.getall("Accept", ())) or None)
 
 
 def _is_script(request: web.Request) -> bool:
@@ -118,7 +128,9 @@ def answer(failure: Failure, kind: Kind, *, error: bool | int, request_id: str) 
         case Kind.FILE:
             return web.Response(status=failure.status, headers=failure.headers)
         case Kind.CONVERSION:
-            return web.json_response({"error": _conversion_code(failure.error)})
+            return conversion({"error": _conversion_code(failure.error)}, Shape.JSON)
+        case Kind.CONVERSION_XML:
+            return conversion({"error": _conversion_code(failure.error)}, Shape.XML)
         case Kind.COMMAND:
             return web.json_response({"error": _command_code(failure.error)})
         case Kind.MESSAGE | Kind.CALLBACK:
@@ -130,12 +142,17 @@ def answer(failure: Failure, kind: Kind, *, error: bool | int, request_id: str) 
             return _page(failure, request_id)
 
 
+def conversion(fields: Mapping[str, Any], shape: Shape) -> web.Response:
+    """Answer as the conversion service does, always with 200."""
+    return web.Response(body=written(fields, shape).encode(), headers={"Content-Type": labelled(shape)})
+
+
 def _conversion_code(error: BridgeError | None) -> int:
     """Give the conversion service's code. Source: ONLYOFFICE API, conversion errors; observed for -7 and -8."""
     match error:
         case TokenError():
             return -8
-        case BadRequestError() | RefusedError():
+        case ClientError():
             return -7
         case UpstreamTimeoutError():
             return -2

@@ -13,7 +13,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from bridge import hop
-from bridge.legs import files
+from bridge.legs import files, results
 from bridge.legs.answers import Kind, answers_as
 from bridge.legs.middleware import note, raw_target
 from bridge.legs.state import CLOCK, LIMITS, METRICS, SAVES, TOPOLOGY
@@ -83,6 +83,14 @@ async def body(request: web.Request) -> web.StreamResponse:
     return await files.pull(request)
 
 
+@answers_as(Kind.FILE)
+async def result(request: web.Request) -> web.StreamResponse:
+    """Relay a file of Docs to Docs, which converts once more what it made before: the one may be another node's."""
+    hop.check_download(request.app[TOPOLOGY], request.headers, raw_target(request), now=request.app[CLOCK]())
+    files.site_of(request)
+    return await results.relay(request, deadline=request.app[LIMITS].download)
+
+
 def _backend(request: web.Request, target: str) -> tuple[Site, BackendTarget]:
     path, _, query = target.partition("?")
     site, inner = request.app[TOPOLOGY].site_for_path(path)
@@ -130,6 +138,8 @@ def routes() -> list[web.RouteDef]:
     return [
         web.get("/file/{capability}", body, allow_head=False),
         web.get("/s/{site}/file/{capability}", body, allow_head=False),
+        web.get("/cache/files/{path:.+}", result, allow_head=False),
+        web.get("/s/{site}/cache/files/{path:.+}", result, allow_head=False),
         web.get("/{path:.*}", download, allow_head=False),
         web.post("/{path:.*}", callback),
     ]

@@ -2,41 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
 from aiohttp import web
 from multidict import CIMultiDict
 
 from bridge import hop
-from bridge.legs import files
-from bridge.legs.answers import Kind, answers_as
+from bridge.legs import files, results
+from bridge.legs.answers import Kind, answers_as, asked_shape, conversion
 from bridge.legs.middleware import note, raw_target
 from bridge.legs.state import CLOCK, LIMITS, TOPOLOGY
-from bridge.protocol.errors import BadAnswerError, RefusedError, UpstreamTimeoutError
-from bridge.protocol.headers import forwardable
-from bridge.protocol.keys import key_of_file
+from bridge.protocol.errors import BadAnswerError, RefusedError, UpstreamError, UpstreamTimeoutError
 from bridge.protocol.messages import Command, Conversion, parse_object
-from bridge.protocol.signatures import is_page
-from bridge.protocol.urls import docs_file, with_shard
 from bridge.sites import Node
-from bridge.transport.relay import read_request, stream
-from bridge.transport.upstream import Answer, Timeouts
+from bridge.transport.relay import read_request
+from bridge.transport.upstream import Timeouts
 
 __all__ = ["routes"]
 
 # A synchronous conversion may last minutes; HumHub's own limit ends it before this.
 _CONVERSION = Timeouts(first_byte=600.0)
+_HEALTH = Timeouts(first_byte=10.0)
 _ANSWER_LIMIT = 8 << 20
 # Commands over the edits that Docs keeps for every site; HumHub's module uses none of them.
 _FORGOTTEN = frozenset(("getForgottenList", "getForgotten", "deleteForgotten"))
-_FILE_STATUSES = (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT, HTTPStatus.NOT_MODIFIED)
 
 
 @answers_as(Kind.CONVERSION)
 async def convert(request: web.Request) -> web.StreamResponse:
-    """Verify a conversion, map its file outward and its result inward."""
+    """Verify a conversion, map its file outward and its result inward; Docs is always asked for JSON."""
     topology, now = request.app[TOPOLOGY], request.app[CLOCK]()
     site = files.site_of(request)
     message = hop.read_conversion(site, await _message(request), request.headers, now=now)
@@ -46,7 +43,7 @@ async def convert(request: web.Request) -> web.StreamResponse:
     raw = await _call(request, node, f"/converter?shardkey={quote(message.key)}", fields)
     answer = Conversion.answer(raw, lambda url: hop.file_for_humhub(topology, site, url))
     note(request, conversion=answer.get("error") or answer.get("percent"))
-    return web.json_response(answer)
+    return conversion(answer, asked_shape(request))
 
 
 @answers_as(Kind.COMMAND)
@@ -65,8 +62,11 @@ async def command(request: web.Request) -> web.StreamResponse:
 
 
 async def _message(request: web.Request) -> dict[str, Any]:
-    """Read a message of HumHub: JSON, whatever its label says."""
-    return parse_object(await read_request(request, request.app[LIMITS].body))
+    """Read a message of HumHub: JSON, whatever its label says, or, as Docs does, the query where there is no body."""
+    raw = await read_request(request, request.app[LIMITS].body)
+    if raw:
+        return parse_object(raw)
+    return dict(parse_qsl(raw_target(request).partition("?")[2], keep_blank_values=True))
 
 
 async def _call(request: web.Request, node: Node, target: str, fields: dict[str, Any]) -> bytes:
@@ -92,39 +92,9 @@ async def _call(request: web.Request, node: Node, target: str, fields: dict[str,
 
 @answers_as(Kind.FILE)
 async def file(request: web.Request) -> web.StreamResponse:
-    """Relay a file of Docs, such as a conversion's result; anything but the file is an error with an empty body.
-
-    HumHub's module stores any body that it gets as the document.
-    """
+    """Relay a file of Docs, such as a conversion's result, to HumHub."""
     files.site_of(request)
-    path, _, query = docs_file(raw_target(request)).partition("?")
-    key = key_of_file(path)
-    node = request.app[TOPOLOGY].node_for(key)
-    note(request, node=node.name, key=key)
-    headers = forwardable(request.headers)
-    for name in ("Cookie", "Authorization", "Accept-Encoding"):
-        headers.popall(name, None)
-    headers["Accept-Encoding"] = "identity"
-    target = f"{path}?{with_shard(query, key)}"
-    async with node.upstream.request(request.method, target, headers=headers) as answer:
-        check_result(answer, path)
-        return await stream(request, answer, headers=files.headers(answer))
-
-
-def check_result(answer: Answer, path: str) -> None:
-    """See that an answer of Docs is the file at ``path``, and not a page about it.
-
-    Raises:
-        BadAnswerError: it isn't.
-    """
-    page = is_page(answer.media_type, path.rpartition(".")[2])
-    if answer.status not in _FILE_STATUSES or answer.content_length == 0 or page:
-        raise BadAnswerError(
-            "ONLYOFFICE Docs does not give the file.",
-            answered=answer.status,
-            content_type=answer.media_type,
-            length=answer.content_length,
-        )
+    return await results.relay(request)
 
 
 @answers_as(Kind.FILE)
@@ -134,14 +104,21 @@ async def body(request: web.Request) -> web.StreamResponse:
 
 
 async def healthcheck(request: web.Request) -> web.StreamResponse:
-    """Relay Docs' ``/healthcheck``; HumHub's module takes only the literal ``true`` for healthy."""
+    """Say whether every node is healthy; HumHub's module takes only the literal ``true`` for that."""
     files.site_of(request)
-    node = request.app[TOPOLOGY].nodes[0]
-    note(request, node=node.name)
-    async with node.upstream.request("GET", "/healthcheck", headers=CIMultiDict()) as answer:
-        said = (await answer.read(_ANSWER_LIMIT)).strip()
-    healthy = answer.status == HTTPStatus.OK and said == b"true"
-    return web.Response(text="true" if healthy else "false", status=HTTPStatus.OK)
+    nodes = request.app[TOPOLOGY].nodes
+    healthy = await asyncio.gather(*map(_is_healthy, nodes))
+    sick = [node.name for node, well in zip(nodes, healthy, strict=True) if not well]
+    note(request, sick=", ".join(sick) or None, failed=bool(sick) or None)
+    return web.Response(text="false" if sick else "true")
+
+
+async def _is_healthy(node: Node) -> bool:
+    try:
+        async with node.upstream.request("GET", "/healthcheck", headers=CIMultiDict(), timeouts=_HEALTH) as answer:
+            return answer.status == HTTPStatus.OK and (await answer.read(_ANSWER_LIMIT)).strip() == b"true"
+    except UpstreamError:
+        return False
 
 
 def routes() -> list[web.RouteDef]:
@@ -150,6 +127,8 @@ def routes() -> list[web.RouteDef]:
     for root in ("", "/s/{site}"):
         table += [
             web.post(f"{root}/converter", convert),
+            web.get(f"{root}/ConvertService.ashx", convert, allow_head=False),
+            web.post(f"{root}/ConvertService.ashx", convert),
             web.post(f"{root}/command", command),
             web.post(f"{root}/coauthoring/CommandService.ashx", command),
             web.get(f"{root}/healthcheck", healthcheck),

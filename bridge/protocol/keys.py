@@ -10,13 +10,19 @@ from typing import Any
 
 from bridge.protocol.errors import BadRequestError, RefusedError
 
-__all__ = ["DocHash", "is_key", "key_of_file", "read_doc_hash"]
+__all__ = ["DocHash", "is_key", "key_of_file", "read_doc_hash", "stem"]
 
 # Source: protocol facts, "Keys". HumHub's have 20 hex digits, its conversions append a timestamp.
 _KEY = re.compile(r"[0-9A-Za-z._=-]{1,128}")
-# `data/{key}_{n}` for a session's files, `data/conv_{key}_{n}` for a conversion's; editor images lie under the plain
-# key, and so do forgotten files.
-_FILE = re.compile(r"/cache/files/(?:data/(?:conv_)?(?P<saved>[^/]+?)(?:_\d+)?|forgotten/(?P<forgotten>[^/]+))/")
+# `data/{key}_{n}` for saves, `data/conv_{key}_{n}` for conversions; what a session opened and images lie under the
+# plain key, and so do forgotten files.
+_FILE = re.compile(
+    r"/cache/files/(?:"
+    r"data/(?P<open>[^/]+)/(?:media/|Editor\.bin|origin\.)"
+    r"|data/(?:conv_)?(?P<saved>[^/]+?)(?:_\d+)?/"
+    r"|forgotten/(?P<forgotten>[^/]+)/)"
+)
+_AFFIXES = re.compile(r"^(?:conv_)+|(?:_\d+)+$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,16 @@ def key_of_file(path: str) -> str:
         RefusedError: the path holds no key.
     """
     match = _FILE.search(path)
-    key = match and (match["saved"] or match["forgotten"])
+    key = match and (match["open"] or match["saved"] or match["forgotten"])
     if not is_key(key):
         raise RefusedError("That is no file of ONLYOFFICE Docs.", path=path)
     return str(key)
+
+
+def stem(key: str) -> str:
+    """Give what a key and the paths of all its files have in common.
+
+    A path doesn't say whether what looks like an affix of Docs' is one or belongs to the key: ``data/conv_a_1_65/`` can
+    be a conversion of ``a_1`` or a save of ``conv_a_1``. Without all of them, either reading gives the same.
+    """
+    return _AFFIXES.sub("", key)

@@ -24,6 +24,8 @@ Mapper = Callable[[str], str]
 
 # URLs to files of Docs in a callback; each has to reach HumHub, which fetches them as they stand.
 _CALLBACK_URLS = ("url", "changesurl", "formsdataurl")
+# The conversion service's code for what is too large.
+_LIMITS = -10
 
 
 class Status(enum.IntEnum):
@@ -146,10 +148,17 @@ class Conversion:
     def answer(raw: bytes, to_humhub: Mapper) -> Fields:
         """Give Docs' answer with the result's URL mapped.
 
+        An error 0 is no error to Docs: a table lost what was beyond its limits. HumHub's module would ask for ever, so
+        it goes on as the code of limits, or not at all beside a result. Source: ``mapAscServerErrorToOldError``.
+
         Raises:
             BadAnswerError: it isn't the JSON of the conversion service.
         """
         fields = _answer(raw)
+        if fields.get("error") == 0:
+            fields = {name: value for name, value in fields.items() if name != "error"}
+            if not fields.get("fileUrl"):
+                return {"error": _LIMITS}
         if isinstance(fields.get("fileUrl"), str) and fields["fileUrl"]:
             fields["fileUrl"] = to_humhub(fields["fileUrl"])
         return fields

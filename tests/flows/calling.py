@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 from email.utils import parsedate_to_datetime
+from html import unescape
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import jwt
 
@@ -14,6 +16,7 @@ from tests.flows.stage import Stage, answering, doc_of, files_of_docs, signed_an
 from tests.legs.fakes import HUMHUB_SECRET
 
 _TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
+_FILE_URL = re.compile("<FileUrl>([^<]+)</FileUrl>")
 _MODULE = {"Content-Type": "application/x-www-form-urlencoded"}
 _NOT_PASSED = ("authorization", "content-type", "host", "content-length")
 
@@ -71,12 +74,14 @@ async def call(stage: Stage, name: str, exchange: Json, **instead: Any) -> Json:
     request = exchange["request"]
     # A HEAD was answered without a body; the bridge asks with GET.
     body = b"true" if request["path"] == "/healthcheck" else None
-    stage.bridge.docs.answers(answering(exchange["response"], body))
+    stage.bridge.docs.answers(answering(_in_json(exchange["response"]), body))
     path = re.sub(_TOKEN, lambda found: _by_humhub(found[0]), request["path"])
     said = await stage.ask("humhub", path, request["method"], **sending(name, exchange, **instead))
     _hold_to_the_law(stage)
     happened = {"to docs": stage.to_docs(), "humhub hears": said}
     body = said.get("body")
+    if isinstance(body, str) and (named := _FILE_URL.search(body)):
+        body = {"fileUrl": unescape(named[1])}
     url = (body.get("fileUrl") or body.get("url")) if isinstance(body, dict) else None
     if url is not None:
         stage.bridge.docs.answers(files_of_docs)
@@ -84,6 +89,29 @@ async def call(stage: Stage, name: str, exchange: Json, **instead: Any) -> Json:
         assert got["status"] == 200, "HumHub can't fetch what the answer names"
         happened["humhub fetches"] = {"to docs": stage.to_docs(), "gets": got}
     return happened
+
+
+def _in_json(response: Json) -> Json:
+    """Give what Docs would have answered had it been asked for JSON, as the bridge always does."""
+    if not str(response.get("body")).startswith("<?xml"):
+        return response
+    said = {element.tag: element.text for element in ET.fromstring(response["body"])}
+    fields = {
+        "fileUrl": said["FileUrl"],
+        "fileType": said["FileType"],
+        "percent": int(said["Percent"] or 0),
+        "endConvert": said["EndConvert"] == "True",
+    }
+    headers = [[name, value.replace("text/xml", "application/json")] for name, value in response["headers"]]
+    return {**response, "body": json.dumps(fields), "headers": headers}
+
+
+def as_docs_would(stage: Stage, response: Json) -> Json:
+    """Give Docs' own recorded answer to a conversion, its file on the humhub leg."""
+    text = re.sub(r'https?://[^"<]*?(?=/cache/files/)', f"{stage.humhub_url}/s/social", response["body"])
+    label = {name.lower(): value for name, value in response["headers"]}["content-type"]
+    body = json.loads(text) if text.startswith("{") else text
+    return {"status": response["status"], "body": body, "headers": {"Content-Type": label}}
 
 
 def _hold_to_the_law(stage: Stage) -> None:

@@ -107,7 +107,7 @@ def _key(token: str) -> str:
 
 
 def heard(status: int, raw: bytes, headers: Mapping[str, str]) -> Json:
-    """Give what a caller heard: JSON as it is, any other body by its length and digest."""
+    """Give what a caller heard: JSON and XML as they are, any other body by its length and digest."""
     found: Json = {"status": status}
     quiet = (*_UNSTEADY, "x-request-id", *(() if raw else ("content-type",)))
     kept = together((name, value) for name, value in headers.items() if name.lower() not in quiet)
@@ -118,6 +118,8 @@ def heard(status: int, raw: bytes, headers: Mapping[str, str]) -> Json:
         if isinstance(body, dict) and "request_id" in body:
             body["request_id"] = "(id)"
         found["body"] = masked(body)
+    elif raw.startswith(b"<?xml"):
+        found["body"] = raw.decode()
     elif raw:
         found["body"] = digest(raw)
     return found | ({"headers": kept} if kept else {})

@@ -63,11 +63,6 @@ OTHERS = {
 
 # Of the five kinds, what the bridge doesn't serve: HumHub's module never sends it. Refused, and nothing dialled.
 NOT_SERVED = {
-    "conv-ashx-any": "XML's route",
-    "conv-ashx-json": "XML's route, though it was asked for JSON",
-    "conv-ashx-no-accept": "XML's route",
-    "conv-ashx-xml": "XML's route",
-    "conv-get-ashx": "XML's route, and GET",
     "conv-get-converter": "Docs itself doesn't know GET there",
     "err-getoptions": "OPTIONS on a route that is no browser's",
     "cmd-get": "Docs itself doesn't know GET there",

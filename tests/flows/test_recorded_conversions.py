@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 import pytest
 
-from tests.flows.calling import call, document_of, on_site
+from tests.flows.calling import as_docs_would, call, document_of, on_site
 from tests.flows.expected import Ledger
 from tests.flows.recorded import FOUND, NOT_SERVED, Json
 from tests.flows.stage import Stage, answering, file_of
@@ -42,6 +43,9 @@ async def test_a_recorded_conversion(stage: Stage, name: str, ledgers: dict[str,
     happened = await convert(stage, name)
     if name in NOT_SERVED:
         assert not happened["to docs"], "what is not served is dialled"
+    response = CONVERSIONS[name]["response"]
+    if happened.get("to docs") and response["status"] == HTTPStatus.OK:
+        assert happened["humhub hears"] == as_docs_would(stage, response), "not Docs' own words"
     ledgers["conversions"].check(name, happened)
 
 

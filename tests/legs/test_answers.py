@@ -12,10 +12,12 @@ from bridge.protocol.errors import (
     BadAnswerError,
     BadRequestError,
     BridgeError,
+    NoRouteError,
     OverloadError,
     RefusedError,
     StorageError,
     TokenError,
+    TooLargeError,
     UnreachableError,
     UpstreamTimeoutError,
 )
@@ -32,6 +34,8 @@ def body_of(error: Exception, kind: Kind) -> tuple[int, bytes]:
         (TokenError("x"), -8, 6),
         (BadRequestError("x"), -7, 5),
         (RefusedError("x"), -7, 3),
+        (TooLargeError("x"), -7, 3),
+        (NoRouteError("x"), -7, 3),
         (UpstreamTimeoutError("x"), -2, 3),
         (UnreachableError("x"), -1, 3),
         (BadAnswerError("x"), -1, 3),
@@ -39,7 +43,10 @@ def body_of(error: Exception, kind: Kind) -> tuple[int, bytes]:
     ],
 )
 def test_docs_own_codes_to_humhub(error: Exception, conversion: int, command: int) -> None:
-    assert body_of(error, Kind.CONVERSION) == (200, json.dumps({"error": conversion}).encode())
+    assert body_of(error, Kind.CONVERSION) == (200, f'{{"error":{conversion}}}'.encode())
+    status, xml = body_of(error, Kind.CONVERSION_XML)
+    assert status == 200
+    assert xml.endswith(f"<FileResult><Error>{conversion}</Error></FileResult>".encode())
     assert body_of(error, Kind.COMMAND) == (200, json.dumps({"error": command}).encode())
 
 

@@ -185,14 +185,46 @@ async def test_the_empty_hash_is_for_the_empty_file_alone(bridge: Bridge, route:
         DOWNLOAD.replace("/onlyoffice", "/x/%2e%2e/onlyoffice"),
         DOWNLOAD.replace("download", "Download"),
         f"/hub{DOWNLOAD}",
-        "/cache/files/data/k1_1/x",
+        "/cache/files/",
+        "/cache/files/data/",
+        "/cache/files/data/k1_1/../x",
+        "/cache/files/data/a%2fb_1/x",
+        "/s/other/cache/files/data/k1_1/x",
         TRACK,
     ],
 )
 async def test_nothing_else_is_served(bridge: Bridge, path: str) -> None:
     status, _, _ = await bridge.ask("docs", path, headers=bridge.download_token(path))
     assert status in (400, 403, 404)
-    assert bridge.humhub.seen == []
+    assert bridge.humhub.seen == bridge.docs.seen == []
+
+
+@pytest.mark.parametrize("prefix", ["", "/s/social"])
+async def test_what_docs_made_is_given_back_to_docs_for_the_next_conversion(bridge: Bridge, prefix: str) -> None:
+    bridge.docs.answers(web.Response(body=DOCX, headers={"Set-Cookie": "x=y"}))
+    path = f"{prefix}/cache/files/data/conv_k1_65/output.docx/a%20b.docx?md5=a&expires=9&shardkey=other&filename=x"
+    status, body, headers = await bridge.ask("docs", path, headers=bridge.download_token(path))
+    assert (status, body) == (200, DOCX)
+    assert "Set-Cookie" not in headers
+    (seen,) = bridge.docs.seen
+    assert seen.target == path.removeprefix(prefix).replace("=other", "=k1")
+    assert "X-Docs-Jwt" not in seen.headers, "a token that came for the bridge went on"
+
+
+@pytest.mark.parametrize("claimed", [None, "/cache/files/data/conv_k1_65/other.docx?md5=a", DOWNLOAD])
+async def test_nobody_but_docs_gets_what_docs_made(bridge: Bridge, claimed: str | None) -> None:
+    headers = bridge.download_token(claimed) if claimed else {}
+    status, body, _ = await bridge.ask("docs", "/cache/files/data/conv_k1_65/output.docx?md5=a", headers=headers)
+    assert (status, body) == (403, b"")
+    assert bridge.docs.seen == []
+
+
+@pytest.mark.parametrize("status", [403, 404, 410, 500])
+async def test_what_docs_no_longer_has_is_no_document(bridge: Bridge, status: int) -> None:
+    bridge.docs.answers(web.Response(status=status, text="<html>gone</html>", content_type="text/html"))
+    path = "/cache/files/data/conv_k1_65/output.docx/x.docx?md5=a"
+    found, body, _ = await bridge.ask("docs", path, headers=bridge.download_token(path))
+    assert (found, body) == (502, b"")
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import json
 from typing import Any
+from urllib.parse import urlencode
 
+import jwt
 import pytest
 from aiohttp import web
 
-from bridge.config import Config
-from tests.legs.fakes import DOCS_SECRET, NOW, Bridge, Start, claims_of, doc, with_site
+from bridge.config import Config, KeyRingConfig, LimitsConfig
+from tests.legs.fakes import DOCS_SECRET, HUMHUB_SECRET, NOW, Bridge, Start, claims_of, doc, with_site
 
 DOCX = b"PK\x03\x04" + bytes(1000)
 RESULT = "/cache/files/data/conv_k1_9/output.docx/a%20b.docx?md5=a&expires=9&shardkey=k1&filename=a%20b.docx"
@@ -61,7 +64,17 @@ async def test_progress_and_docs_own_errors_pass(bridge: Bridge, fields: dict[st
         "http://storage.test/onlyoffice/backend/track?doc=x",
         f"http://storage.test/onlyoffice/backend/download?doc={doc(isEmpty=True)}",
         "http://storage.test/onlyoffice/backend/download",
-        "http://humhub.bridge.test:8000/s/social/cache/files/data/k_1/x",
+        "http://humhub.bridge.test:8000/s/other/cache/files/data/k_1/x",
+        "http://humhub.bridge.test:8000/s/social/cache/files/data/../x",
+        "http://humhub.bridge.test:8000/s/social/cache/files/../../internal/x",
+        "http://humhub.bridge.test:8000/s/social/cache/files/%2e%2e/x",
+        "http://humhub.bridge.test:8000/s/social/healthcheck",
+        "http://humhub.bridge.test:8000/s/social/file/ab.cd?x=y",
+        "https://humhub.bridge.test:8000/s/social/cache/files/data/k_1/x",
+        "http://humhub.bridge.test:8001/s/social/cache/files/data/k_1/x",
+        "http://docs.bridge.test:8000/s/social/cache/files/data/k_1/x",
+        "http://browser.bridge.test:8000/ds/cache/files/data/k_1/x",
+        "/cache/files/data/k_1/x",
         "file:///etc/passwd",
         "http://169.254.169.254/",
     ],
@@ -69,6 +82,14 @@ async def test_progress_and_docs_own_errors_pass(bridge: Bridge, fields: dict[st
 async def test_only_a_sites_files_are_converted(bridge: Bridge, url: str) -> None:
     assert await bridge.call("/converter", {**CONVERSION, "url": url}) == (200, {"error": -7})
     assert bridge.docs.seen == []
+
+
+@pytest.mark.parametrize("site", ["", "/s/social"])
+async def test_the_result_of_a_conversion_can_be_converted_once_more(bridge: Bridge, site: str) -> None:
+    bridge.docs.answers(said(percent=0, endConvert=False))
+    url = f"http://humhub.bridge.test:8000{site}{RESULT}"
+    assert (await bridge.call("/converter", {**CONVERSION, "key": "k2", "url": url}))[1]["percent"] == 0
+    assert bridge.docs.seen[0].json()["url"] == f"http://docs.bridge.test:8000/s/social{RESULT}"
 
 
 async def test_the_modules_empty_file_is_converted_for_its_settings(bridge: Bridge) -> None:
@@ -83,6 +104,126 @@ async def test_a_missing_key_is_refused_since_docs_would_share_one(bridge: Bridg
     assert bridge.docs.seen == []
 
 
+DONE = {"fileUrl": f"http://x{RESULT}", "fileType": "docx", "percent": 100, "endConvert": True}
+XML_DONE = (
+    '<?xml version="1.0" encoding="utf-8"?><FileResult>'
+    f"<FileUrl>http://humhub.bridge.test:8000/s/social{RESULT.replace('&', '&amp;')}</FileUrl>"
+    "<FileType>docx</FileType><Percent>100</Percent><EndConvert>True</EndConvert></FileResult>"
+)
+XML_ERROR = '<?xml version="1.0" encoding="utf-8"?><FileResult><Error>{}</Error></FileResult>'
+ASHX = "/s/social/ConvertService.ashx"
+
+
+def in_query(fields: dict[str, Any]) -> str:
+    return urlencode({name: value if isinstance(value, str) else json.dumps(value) for name, value in fields.items()})
+
+
+async def say(bridge: Bridge, path: str, method: str = "POST", **options: Any) -> tuple[int, str, str]:
+    status, raw, headers = await bridge.ask("humhub", path, method, skip_auto_headers=["Accept"], **options)
+    return status, headers["Content-Type"], raw.decode()
+
+
+@pytest.mark.parametrize(
+    ("path", "accept", "xml"),
+    [
+        (ASHX, None, True),
+        (ASHX, "application/xml", True),
+        (ASHX, "text/xml", True),
+        (ASHX, "application/json", False),
+        ("/converter", None, False),
+        ("/converter", "application/xml", True),
+    ],
+)
+async def test_every_answer_comes_in_the_shape_that_was_asked_for(
+    bridge: Bridge, path: str, accept: str | None, xml: bool
+) -> None:
+    headers = {"Accept": accept} if accept else {}
+    label = "text/xml; charset=UTF-8" if xml else "application/json; charset=UTF-8"
+    body = {**CONVERSION, "token": jwt.encode(CONVERSION, HUMHUB_SECRET)}
+
+    async def answer(body: Any) -> str:
+        status, given, text = await say(bridge, path, json=body, headers=headers)
+        assert (status, given) == (200, label)
+        return text
+
+    bridge.docs.answers(said(**DONE))
+    text = await answer(body)
+    assert text == XML_DONE if xml else json.loads(text)["fileUrl"].endswith(RESULT)
+    assert bridge.docs.seen[0].target == "/converter?shardkey=k1"
+    for code in range(-10, 0):
+        bridge.docs.answers(said(error=code))
+        assert await answer(body) == (XML_ERROR.format(code) if xml else f'{{"error":{code}}}')
+    # The bridge's own errors: no token, no key, no answer, a foreign file.
+    keyless = {name: value for name, value in CONVERSION.items() if name != "key"}
+    foreign = {**CONVERSION, "url": "http://evil.test/"}
+    bridge.docs.answers(web.Response(status=500))
+    for wrong, code in ((CONVERSION, -8), (keyless, -7), (foreign, -7), (CONVERSION, -1)):
+        sent = wrong if code == -8 else {**wrong, "token": jwt.encode(wrong, HUMHUB_SECRET)}
+        assert await answer(sent) == (XML_ERROR.format(code) if xml else f'{{"error":{code}}}')
+
+
+@pytest.mark.parametrize(
+    ("method", "query", "headers"),
+    [
+        ("GET", {"token": jwt.encode(CONVERSION, HUMHUB_SECRET)}, {}),
+        ("GET", {"token": jwt.encode({"payload": CONVERSION}, HUMHUB_SECRET)}, {}),
+        ("GET", {"token": jwt.encode({"query": CONVERSION}, HUMHUB_SECRET), "key": "another", "url": "http://x"}, {}),
+        ("GET", CONVERSION, {"Authorization": f"Bearer {jwt.encode({'payload': CONVERSION}, HUMHUB_SECRET)}"}),
+        ("GET", {}, {"Authorization": f"Bearer {jwt.encode({'query': CONVERSION}, HUMHUB_SECRET)}"}),
+        ("GET", {}, {"Authorization": f"Bearer {jwt.encode(CONVERSION, HUMHUB_SECRET)}"}),
+        ("POST", {"token": jwt.encode(CONVERSION, HUMHUB_SECRET)}, {}),
+    ],
+    ids=["flat", "wrapped", "a wrapped query", "header", "header with a query", "flat header", "POST without a body"],
+)
+async def test_a_conversion_may_stand_in_the_query(
+    bridge: Bridge, method: str, query: dict[str, Any], headers: dict[str, str]
+) -> None:
+    bridge.docs.answers(said(**DONE))
+    answer = await say(bridge, f"{ASHX}?{in_query(query)}", method, headers=headers)
+    assert answer == (200, "text/xml; charset=UTF-8", XML_DONE)
+    message = bridge.docs.seen[0].json()
+    message.pop("token")
+    url = f"http://docs.bridge.test:8000/s/social/onlyoffice/backend/download?doc={doc()}"
+    assert message == {**CONVERSION, "url": url}
+
+
+async def test_a_site_without_a_secret_converts_by_plain_query(start: Start) -> None:
+    bridge = await start(with_site(jwt=KeyRingConfig()))
+    bridge.docs.answers(said(**DONE))
+    fields = {**CONVERSION, "thumbnail": {"first": True}, "watermark": {"text": "Draft"}}
+    assert (await say(bridge, f"{ASHX}?{in_query(fields)}", "GET"))[2] == XML_DONE
+    message = bridge.docs.seen[0].json()
+    # As text: Docs itself takes a query's fields so.
+    assert (message["async"], message["thumbnail"]) == ("false", '{"first": true}')
+
+
+@pytest.mark.parametrize(
+    ("said_by_docs", "heard"),
+    [
+        ({"error": 0}, {"error": -10}),
+        ({"error": 0, "percent": 0, "endConvert": False}, {"error": -10}),
+        ({**DONE, "error": 0}, {**DONE, "fileUrl": f"http://humhub.bridge.test:8000/s/social{RESULT}"}),
+    ],
+)
+async def test_docs_error_zero_never_reaches_humhub(
+    bridge: Bridge, said_by_docs: dict[str, Any], heard: dict[str, Any]
+) -> None:
+    """A table over the limits of its format: the module takes 0 for an error without words, and asks for ever."""
+    bridge.docs.answers(said(**said_by_docs))
+    assert await bridge.call("/converter", CONVERSION) == (200, heard)
+
+
+async def test_a_body_that_is_too_large_is_answered_in_the_shape_asked_for(start: Start) -> None:
+    bridge = await start(lambda config: dataclasses.replace(config, limits=LimitsConfig(body=1000)))
+    found = await say(bridge, ASHX, data=b"{" + bytes(2000))
+    assert found == (200, "text/xml; charset=UTF-8", XML_ERROR.format(-7))
+
+
+async def test_an_unknown_site_is_answered_in_the_shape_asked_for(bridge: Bridge) -> None:
+    found = await say(bridge, "/s/nobody/ConvertService.ashx", json=CONVERSION)
+    assert found == (200, "text/xml; charset=UTF-8", XML_ERROR.format(-7))
+
+
 async def cutting(request: web.BaseRequest) -> web.StreamResponse:
     assert request.transport is not None
     request.transport.close()
@@ -93,7 +234,7 @@ async def test_wrong_tokens_are_answered_in_docs_own_codes(bridge: Bridge) -> No
     assert await bridge.call("/converter", CONVERSION, DOCS_SECRET) == (200, {"error": -8})
     assert await bridge.call("/command", {"c": "version"}, DOCS_SECRET) == (200, {"error": 6})
     status, raw, _ = await bridge.ask("humhub", "/converter", "POST", json=CONVERSION)
-    assert (status, raw) == (200, b'{"error": -8}')
+    assert (status, raw) == (200, b'{"error":-8}')
     assert bridge.docs.seen == []
 
 
@@ -201,7 +342,9 @@ async def test_an_error_on_a_file_route_has_an_empty_body(bridge: Bridge, answer
         "/example",
         "/web-apps/apps/api/documents/api.js",
         "/docbuilder",
-        "/ConvertService.ashx",
+        "/converter",
+        "/command",
+        "/coauthoring/CommandService.ashx",
         "/file/abc",
         "/s/other/healthcheck",
         "/onlyoffice/backend/download",

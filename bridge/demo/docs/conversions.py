@@ -148,12 +148,14 @@ def _failure(request: web.Request, code: int) -> web.Response:
 def _answer(request: web.Request, answer: dict[str, Any]) -> web.Response:
     if not _wants_xml(request):
         return answers.json_answer(answer, JSON)
-    parts = "".join(
-        f"<{name[0].upper()}{name[1:]}>{_xml(value)}</{name[0].upper()}{name[1:]}>" for name, value in answer.items()
-    )
+    if "error" in answer:
+        parts = f"<Error>{answer['error']}</Error>"
+    else:
+        parts = _element("FileUrl", answer.get("fileUrl")) + _element("FileType", answer.get("fileType"))
+        parts += f"<Percent>{answer['percent']}</Percent><EndConvert>{answer['endConvert']}</EndConvert>"
     text = f'<?xml version="1.0" encoding="utf-8"?><FileResult>{parts}</FileResult>'
     return web.Response(body=text.encode(), headers={"Content-Type": XML})
 
 
-def _xml(value: object) -> str:
-    return str(value) if isinstance(value, bool) else escape(str(value), quote=False)
+def _element(name: str, text: str | None) -> str:
+    return f"<{name}>{escape(text).replace('&#x27;', '&apos;')}</{name}>" if text else f"<{name}/>"

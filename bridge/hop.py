@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from html import unescape
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -17,7 +18,7 @@ from bridge.protocol.keys import is_key, read_doc_hash
 from bridge.protocol.messages import Callback, Command, Conversion
 from bridge.protocol.paths import same_target
 from bridge.protocol.tokens import LIFETIME, KeyRing, from_body_or_header, from_header, unwrap
-from bridge.protocol.urls import Backend, api_script, docs_file
+from bridge.protocol.urls import Backend, api_script, docs_file, server_of
 from bridge.sites import Site, Topology
 
 __all__ = [
@@ -43,11 +44,18 @@ _HEADER_TOKEN = 7168
 
 
 def editor_edits(
-    topology: Topology, site: Site, *, origin: str, now: float, opened: Callable[[str, str], None]
+    topology: Topology,
+    site: Site,
+    *,
+    origin: str,
+    now: float,
+    opened: Callable[[str, str], None],
+    server: Callable[[str], None],
 ) -> Edits:
     """Say what to change in an editor page of ``site`` for a browser that came to ``origin``.
 
-    ``opened`` hears which document the page opens: its key, and HumHub's own track route for it.
+    ``opened`` hears which document the page opens: its key, and HumHub's own track route for it; ``server`` where the
+    module says that Docs is.
 
     The configuration's token is verified with the site's key ring, its claims replace the plain ones, their two URLs
     are mapped to the docs leg, and they are signed anew for Docs. HumHub's ``exp`` is kept and never extended: it is
@@ -56,8 +64,14 @@ def editor_edits(
     return Edits(
         config=lambda config: _configuration(topology, site, config, now, opened),
         api=lambda urls: {name: _onto(origin, site, url) for name, url in urls.items()},
-        script=lambda source: topology.docs_path + (api_script(source) or source),
+        script=lambda source: _script(topology, source, server),
     )
+
+
+def _script(topology: Topology, source: str, server: Callable[[str], None]) -> str:
+    if (found := server_of(unescape(source))) is not None:
+        server(found)
+    return topology.docs_path + (api_script(source) or source)
 
 
 def _configuration(

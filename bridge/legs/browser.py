@@ -17,12 +17,14 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from bridge import hop
+from bridge.legs import saveas
 from bridge.legs.middleware import client_of, note, raw_target
 from bridge.legs.state import CLOCK, LIMITS, SAVES, TOPOLOGY
 from bridge.protocol.editor import rewrite
 from bridge.protocol.errors import NoRouteError, StorageError
 from bridge.protocol.headers import answerable, forwardable, set_forwarded
 from bridge.protocol.notice import waiting_notice
+from bridge.protocol.saveas import names_saveas
 from bridge.protocol.urls import names_backend
 from bridge.saves import rules
 from bridge.sites import Site
@@ -50,7 +52,8 @@ async def page(request: web.Request) -> web.StreamResponse:
         )
     if request.method == "GET" and opens_editor(path, query, base_path=site.base_path):
         return await _editor(request, site, target)
-    body = request_body(request, request.app[LIMITS].body)
+    saving_as = names_saveas(path, query)
+    body = await saveas.form(request, site) if saving_as else request_body(request, request.app[LIMITS].body)
     async with site.upstream.request(request.method, target, headers=_outbound(request), body=body) as answer:
         return await stream(request, answer, headers=answerable(answer.headers))
 
@@ -78,18 +81,21 @@ async def _rewritten(request: web.Request, site: Site, answer: Answer, raw: byte
     if page is None:
         log.warning("editor page passed on as it is", site=site.name, coding=coding)
         return raw
-    client, opened = client_of(request), list[tuple[str, str]]()
+    client, opened, servers = client_of(request), list[tuple[str, str]](), list[str]()
     edits = hop.editor_edits(
         request.app[TOPOLOGY],
         site,
         origin=f"{client.proto}://{client.host}",
         now=request.app[CLOCK](),
         opened=lambda key, target: opened.append((key, target)),
+        server=servers.append,
     )
     edited = rewrite(page, edits)
     note(request, editor=edited is not None)
     if edited is None:
         return raw
+    for server in servers[:1]:
+        await saveas.learn(request, site, server)
     for key, target in tuple(opened):
         if await _opens_what_waits(request, site, key, target):
             edited = rewrite(page, replace(edits, notice=lambda _, lang: waiting_notice(lang))) or edited

@@ -23,6 +23,9 @@ __all__ = [
     "backend_target",
     "docs_file",
     "names_backend",
+    "names_route",
+    "php_name",
+    "server_of",
     "sibling",
     "split",
     "with_shard",
@@ -48,7 +51,8 @@ class BackendTarget:
 
 # Docs' static files and API carry an optional version: /9.0.4-5f1e…/web-apps/…
 VERSION = r"(?:/\d+(?:\.\d+)*-[0-9A-Za-z]+)?"
-_API = re.compile(r"/web-apps/apps/api/documents/api\.js")
+_API_PATH = "/web-apps/apps/api/documents/api.js"
+_API = re.compile(re.escape(_API_PATH))
 _SHARD = re.compile(r"(?:(?<=&)|^)shard[kK]ey=[^&]*")
 _ROUTE = re.compile(r"(onlyoffice(?:/|%2[fF])backend(?:/|%2[fF]))(?:download|empty-file|track)")
 _FILE = re.compile(r"/cache/files/[^?#]+")
@@ -96,7 +100,7 @@ def backend_target(path: str, query: str, *, base_path: str) -> BackendTarget | 
         return None
     docs = [value for key, value in pairs if key == "doc"]
     # PHP takes the last of several: one that is checked here and another that HumHub obeys is how rules are bypassed.
-    if len(docs) != 1 or any(_php_name(key) in ("r", "doc") and key not in ("r", "doc") for key, _ in pairs):
+    if len(docs) != 1 or any(php_name(key) in ("r", "doc") and key not in ("r", "doc") for key, _ in pairs):
         raise RefusedError("The link must name exactly one document.", path=path)
     return BackendTarget(Backend(name), f"{path}?{query}", docs[0])
 
@@ -108,17 +112,22 @@ def sibling(target: str, route: Backend) -> str:
 
 
 def names_backend(path: str, query: str) -> bool:
-    """Say whether a browser's request would reach one of the module's backend routes, in any spelling HumHub takes.
+    """Say whether a browser's request would reach one of the module's backend routes, in any spelling HumHub takes."""
+    return names_route(path, query, "onlyoffice/backend")
+
+
+def names_route(path: str, query: str, route: str) -> bool:
+    """Say whether a browser's request would reach ``route`` or what is below it, in any spelling HumHub takes.
 
     HumHub finds a route in the path (also behind ``index.php/`` or a space's prefix) and in ``r``, without regard to
     case or surplus slashes; PHP decodes parameter names and takes the last of several.
     """
     spelt = [unquote(path)]
-    spelt += [value for name, value in parse_qsl(query, keep_blank_values=True) if _php_name(name) == "r"]
-    return any("/onlyoffice/backend/" in re.sub(r"[/\\]+", "/", f"/{text}/").lower() for text in spelt)
+    spelt += [value for name, value in parse_qsl(query, keep_blank_values=True) if php_name(name) == "r"]
+    return any(f"/{route}/" in re.sub(r"[/\\]+", "/", f"/{text}/").lower() for text in spelt)
 
 
-def _php_name(name: str) -> str:
+def php_name(name: str) -> str:
     """Give the name that PHP files a query parameter under: leading blanks and what follows a NUL or bracket go."""
     return re.split(r"[\0\[]", name.lstrip(" "), maxsplit=1)[0]
 
@@ -149,6 +158,11 @@ def api_script(source: str) -> str | None:
     if found is None or found.end() != len(parts.path):
         return None
     return found[0] + (f"?{parts.query}" if parts.query else "")
+
+
+def server_of(source: str) -> str | None:
+    """Give what stands before ``api.js`` in a script's source: the module's ``serverUrl``. None for another script."""
+    return source[: source.index(_API_PATH)] if api_script(source) is not None else None
 
 
 def with_shard(query: str, key: str) -> str:

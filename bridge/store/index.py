@@ -57,6 +57,14 @@ class Index(ABC):
         """Remember the latest track route of a key; it may be all that a forgotten file is ever delivered by."""
 
     @abstractmethod
+    async def learn(self, site: str, server: str) -> None:
+        """Remember under which address a site's module has ONLYOFFICE Docs: its setting ``serverUrl``."""
+
+    @abstractmethod
+    async def learnt(self, site: str) -> str | None:
+        """Give the address that was learnt last, or None for none."""
+
+    @abstractmethod
     async def ticket(self) -> int:
         """Give a place among all callbacks that none of them has: after those that came, before those to come."""
 

@@ -74,7 +74,14 @@ ALTER TABLE keys ADD COLUMN opened INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE entries ADD COLUMN sound INTEGER NOT NULL DEFAULT 1;
 """
 
-VERSIONS: Final[Sequence[str]] = (_SAVES, _SESSIONS)
+_SERVERS: Final = """
+CREATE TABLE servers (
+    site TEXT PRIMARY KEY,
+    url TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+
+VERSIONS: Final[Sequence[str]] = (_SAVES, _SESSIONS, _SERVERS)
 """What each version adds to the one before; never changed once it was released, only added to."""
 
 

@@ -129,6 +129,21 @@ class SqliteIndex(Index):
             (site, key, target, node, self._clock()),
         )
 
+    async def learn(self, site: str, server: str) -> None:
+        def work() -> None:
+            with self._transaction() as sql:
+                sql.execute(
+                    "INSERT INTO servers (site, url) VALUES (?, ?) "
+                    "ON CONFLICT DO UPDATE SET url = excluded.url WHERE url != excluded.url",
+                    (site, server),
+                )
+
+        await self._call(work)
+
+    async def learnt(self, site: str) -> str | None:
+        rows = await self._rows("SELECT url FROM servers WHERE site = ?", (site,))
+        return str(rows[0][0]) if rows else None
+
     async def ticket(self) -> int:
         def work() -> int:
             with self._transaction() as sql:

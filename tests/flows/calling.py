@@ -79,16 +79,21 @@ async def call(stage: Stage, name: str, exchange: Json, **instead: Any) -> Json:
     said = await stage.ask("humhub", path, request["method"], **sending(name, exchange, **instead))
     _hold_to_the_law(stage)
     happened = {"to docs": stage.to_docs(), "humhub hears": said}
-    body = said.get("body")
-    if isinstance(body, str) and (named := _FILE_URL.search(body)):
-        body = {"fileUrl": unescape(named[1])}
-    url = (body.get("fileUrl") or body.get("url")) if isinstance(body, dict) else None
+    url = _file_of(said.get("body"))
     if url is not None:
         stage.bridge.docs.answers(files_of_docs)
         got = await stage.pull(url)
         assert got["status"] == 200, "HumHub can't fetch what the answer names"
         happened["humhub fetches"] = {"to docs": stage.to_docs(), "gets": got}
     return happened
+
+
+def _file_of(body: Any) -> str | None:
+    """Give the file that an answer names, in JSON or XML."""
+    if isinstance(body, dict):
+        return body.get("fileUrl") or body.get("url")
+    named = _FILE_URL.search(body) if isinstance(body, str) else None
+    return unescape(named[1]) if named else None
 
 
 def _in_json(response: Json) -> Json:

@@ -64,6 +64,8 @@ class Editor:
     draft: Draft = field(default_factory=Draft)
     people: list[str] = field(default_factory=list)
     warnings: list[int] = field(default_factory=list)
+    title: str = ""
+    """The name that somebody has given the document meanwhile."""
     connections: int = 0
     """How often this editor was let in."""
     session: str | None = None
@@ -113,6 +115,10 @@ class Editor:
     async def see(self, text: str, within: float = _PATIENCE) -> None:
         """Wait until a text stands in the document."""
         await self._until(lambda: text in self.text, within)
+
+    async def hear_of(self, title: str, within: float = _PATIENCE) -> None:
+        """Wait until the document has another name."""
+        await self._until(lambda: self.title == title, within)
 
     async def meet(self, count: int, within: float = _PATIENCE) -> None:
         """Wait until so many people are in the document."""
@@ -308,6 +314,8 @@ class Editor:
                 self._saves.append(bool(message["messages"]["success"]))
             case "warning":
                 self.warnings.append(message["code"])
+            case "meta":
+                self.title = str(message["messages"]["title"])
             case "drop":
                 raise RefusedError(message["code"], message["description"])
 

@@ -58,7 +58,7 @@ class Person:
         self.base = URL(base)
         self._password = password
         self._pretty_urls = pretty_urls
-        self._csrf = ""
+        self.csrf = ""
         self._editors: list[Editor] = []
         self.address = address
         self.http = aiohttp.ClientSession(
@@ -85,7 +85,7 @@ class Person:
         """Log in by the form, and see that HumHub's start page comes."""
         await self._visit("user/auth/login")
         form = {
-            "_csrf": self._csrf,
+            "_csrf": self.csrf,
             "Login[username]": self.username,
             "Login[password]": self._password,
             "Login[rememberMe]": "1",
@@ -97,7 +97,7 @@ class Person:
     async def create(self, name: str, extension: str = "docx") -> str:
         """Use the menu "Create document"; return the new file's guid."""
         form = {"CreateDocument[fileName]": name, "CreateDocument[openFlag]": "1", "CreateDocument[fid]": ""}
-        answer = await self._post(self.to("onlyoffice/create/document", extension=extension), form)
+        answer = await self.send(self.to("onlyoffice/create/document", extension=extension), form)
         if not answer.get("success"):
             raise PageError(f"HumHub did not create {name}.{extension}: {answer}")
         return str(answer["file"]["guid"])
@@ -106,7 +106,7 @@ class Person:
         """Upload a file; return its guid."""
         form = aiohttp.FormData()
         form.add_field("files[]", content, filename=name, content_type="application/octet-stream")
-        answer = await self._post(self.to("file/file/upload"), form)
+        answer = await self.send(self.to("file/file/upload"), form)
         found = answer["files"][0]
         if found.get("error"):
             raise PageError(f"HumHub did not take {name}: {found}")
@@ -119,7 +119,7 @@ class Person:
         action = next((action for action in found.actions if unquote(action).count("post/post/post")), None)
         if action is None:
             raise PageError("HumHub's start page has no form for posts")
-        await self._post(self.base.join(URL(action, encoded=True)), form)
+        await self.send(self.base.join(URL(action, encoded=True)), form)
 
     async def read(self, guid: str) -> bytes:
         """Download a file as HumHub's page offers it."""
@@ -131,7 +131,7 @@ class Person:
         """Convert a file in HumHub, asking until it is done, as the module's script does."""
         url = self.to("onlyoffice/convert/convert", guid=guid, ts=str(int(time.time())), newName=new_name)
         for _ in range(_CONVERSION_POLLS):
-            answer = await self._post(url, None)
+            answer = await self.send(url, None)
             if answer.get("error"):
                 raise PageError(f"HumHub did not convert the file: {answer}")
             if answer.get("endConvert"):
@@ -142,7 +142,10 @@ class Person:
 
     async def open(self, guid: str, mode: str = "edit") -> EditorPage:
         """Open the modal with the editor; return what is in it."""
-        url = self.to("onlyoffice/open", guid=guid, mode=mode)
+        return await self.open_at(self.to("onlyoffice/open", guid=guid, mode=mode))
+
+    async def open_at(self, url: URL) -> EditorPage:
+        """Open the modal that a link leads to, such as a shared one."""
         async with self.http.get(url, headers=_AJAX) as answer:
             _expect(answer, 200)
             return editor_page(await answer.text(), url)
@@ -175,11 +178,12 @@ class Person:
             found = Marks.read(await answer.text())
         if not found.csrf:
             raise PageError(f"the page {route} has no form token: is it HumHub's?")
-        self._csrf = found.csrf
+        self.csrf = found.csrf
         return found
 
-    async def _post(self, url: URL, form: Any) -> dict[str, Any]:
-        headers = {**_AJAX, "X-CSRF-Token": self._csrf}
+    async def send(self, url: URL, form: Any) -> dict[str, Any]:
+        """Post a form as HumHub's scripts do; return the JSON that is answered."""
+        headers = {**_AJAX, "X-CSRF-Token": self.csrf}
         async with self.http.post(url, data=form, headers=headers) as answer:
             text = await answer.text()
             _expect(answer, 200, text)

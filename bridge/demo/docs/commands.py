@@ -111,6 +111,7 @@ class Commands:
                 error = OK if self.shelf.remember(key) else NO_KEY
             case "meta" if isinstance(wanted.get("meta"), dict):
                 error = OK
+                await self.editors.rename(self.sessions.get(key), wanted["meta"])
             case "saved":
                 error = OK
         return {"error": error}

@@ -299,6 +299,11 @@ class Editors:
             if (users is None or participant.user in users) and participant.sid is not None:
                 await self._drop(participant.sid, 4000, "dropped")
 
+    async def rename(self, session: Session | None, meta: Message) -> None:
+        """Tell whoever has a document open what is new about it, such as its title."""
+        if session is not None:
+            await self._tell(session.participants.values(), {"type": "meta", "messages": meta})
+
     def resume(self) -> None:
         """Go on with the sessions that a killed server left: nobody is connected, and pending saves are due."""
         for session in list(self.sessions.values()):

@@ -19,7 +19,7 @@ from typing import Any
 import jwt
 from aiohttp import web
 
-from bridge.demo.humhub import answers, pages, samples, sessions
+from bridge.demo.humhub import answers, maintenance, pages, samples, sessions
 from bridge.demo.humhub.answers import Answer, HumHubError
 from bridge.demo.humhub.call import Call
 from bridge.demo.humhub.doorman import Doorman, within
@@ -203,6 +203,8 @@ class SmallHumHub:
             raise HumHubError(404, "Page not found.")
         if route.early is not None:
             route.early(call)
+        if self.settings.maintenance and not maintenance.admits(call):
+            return maintenance.send_away(call)
         if route.login and call.user is None:
             return self._to_login(call, route)
         await call.read_form()

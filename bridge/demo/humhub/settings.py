@@ -26,6 +26,8 @@ class HumHubSettings:
     """CIDR of the network that is served; any other connection is aborted without a byte."""
     source_address: str | None = None
     """Local address of HumHub's own calls."""
+    maintenance: bool = False
+    """Only administrators are served; anybody else is logged out and led to the login page."""
     trusts_forwarded: bool = False
     """`request.trustedHosts`: X-Forwarded-Proto and -Host count."""
 

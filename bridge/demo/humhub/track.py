@@ -33,6 +33,7 @@ class TrackCall:
     """The file's key, by `doc=`."""
     url: str | None = None
     users: tuple[str, ...] = ()
+    userdata: str | None = None
     answered: int = 0
     message: str | None = None
     stored: str | None = None
@@ -65,6 +66,7 @@ async def track(call: Call) -> Answer:
 async def _track(call: Call, note: TrackCall) -> Answer:
     data = _claims(call, _parse(await call.request.read()))
     note.status, note.url, note.users = data.get("status"), data.get("url"), tuple(data.get("users") or ())
+    note.userdata = data.get("userdata")
     if note.status not in STATUSES:
         raise InternalError(f"status {note.status}")
     if note.status not in SAVES:

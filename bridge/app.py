@@ -18,24 +18,27 @@ import contextlib
 import resource
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 from aiohttp import web
 
-from bridge.config import AdminLegConfig, Config, LegConfig, Mode
+from bridge.config import Config, Mode
 from bridge.legs import admin, browser, docs, editors, humhub
 from bridge.legs.answers import Kind
+from bridge.legs.door import Door
 from bridge.legs.engines import Engines
+from bridge.legs.listener import bounds, listen
 from bridge.legs.middleware import Entrance, name_answer, shared
 from bridge.legs.state import CLOCK, ENGINES, LIMITS, METRICS, POLLS, SAVES, SOCKETS, TOPOLOGY, Limits
-from bridge.protocol.errors import ConfigurationError, StorageError
+from bridge.protocol.errors import ConfigurationError
 from bridge.saves.saves import Saves, open_saves
 from bridge.saves.steps import Observer, unobserved
 from bridge.sites import Topology, open_topology
-from bridge.transport.tls import server_context
+from bridge.transport.memory import Memory
+from bridge.transport.tls import Certificates
 from bridge.transport.websocket import LiveSockets
 from bridge.watch.metrics import Metrics
 
@@ -46,114 +49,131 @@ log = structlog.get_logger(__name__)
 # How long requests that are under way at the end may go on, in seconds, on the legs where nothing is lost by a cut.
 _GRACE = 10.0
 _FILES = 65536
+# Of them, what is left for the other legs, the store and the saves; and the fewest connections that make sense.
+_OTHERS = 512
+_FEW = 64
 
 
 @contextlib.asynccontextmanager
 async def running(
-    config: Config, *, clock: Callable[[], float] = time.time, steps: Observer = unobserved
+    config: Config,
+    *,
+    clock: Callable[[], float] = time.time,
+    steps: Observer = unobserved,
+    certificates: Certificates | None = None,
 ) -> AsyncIterator[None]:
     """Run the bridge inside the block: all legs listen when it is entered, everything has ended when it is left.
 
-    ``clock`` gives the time, in seconds since the epoch; ``steps`` hears of each step of each save.
+    ``clock`` gives the time, in seconds since the epoch; ``steps`` hears of each step of each save; ``certificates`` is
+    for who wants to have them looked at.
 
     Raises:
         ConfigurationError: it asks for what this release doesn't have.
         StorageError: the save directory can't be written, or a leg can't listen.
     """
     async with contextlib.AsyncExitStack() as stack:
-        common = await _common(config, clock, steps, stack)
-        legs = config.legs
-        await _listen(stack, "admin", _admin(config, common), legs.admin, config)
-        await _listen(stack, "humhub", _leg(config, common, "humhub", legs.humhub), legs.humhub, config)
+        common = await _common(config, clock, steps, certificates or Certificates(), stack)
+        await _listen(stack, config, common, "admin", _admin(config, common))
+        await _listen(stack, config, common, "humhub", _leg(config, common, "humhub"))
         guarded = await stack.enter_async_context(contextlib.AsyncExitStack())
         outer = [
-            await _listen(guarded, "docs", _leg(config, common, "docs", legs.docs), legs.docs, config),
-            await _listen(guarded, "browser", _leg(config, common, "browser", legs.browser), legs.browser, config),
+            await _listen(guarded, config, common, name, _leg(config, common, name)) for name in ("docs", "browser")
         ]
         try:
-            async with common.saves.working():
+            async with common.certificates.working(), common.saves.working():
                 yield
         finally:
-            await _end(outer, common)
+            _end(outer, common)
 
 
-async def _end(runners: list[web.AppRunner], common: _Common) -> None:
+def _end(servers: list[asyncio.Server], common: _Common) -> None:
     """Take no new connections on the outer legs, and send editors away so that they come back to the next process."""
-    for runner in runners:
-        for site in list(runner.sites):
-            await site.stop()
+    for server in servers:
+        server.close()
     common.sockets.stop()
     common.polls.stop()
 
 
-def _leg(config: Config, common: _Common, name: str, leg: LegConfig) -> web.Application:
+def _entrance(config: Config, common: _Common, name: str, kind: Kind, *, error: bool | int) -> Entrance:
+    """Give what a leg keeps of its own, so that no other leg's load is its."""
+    leg, limits = getattr(config.legs, name), config.limits
+    bound = bounds(limits, connections=common.files, people=name == "browser")
+    door = Door(name, kind, error, leg.trust_forwarded_from, bound, common.metrics)
+    common.metrics.connected(name, door.__len__)
+    memory = Memory(limits.memory)
+    common.doors[name] = door
+    return Entrance(name, kind, error, leg.allow, leg.trust_forwarded_from, common.metrics, door, memory, limits.idle)
+
+
+def _leg(config: Config, common: _Common, name: str) -> web.Application:
     routes, kind, error = {
         "humhub": (humhub.routes(), Kind.MESSAGE, 1),
         "docs": (docs.routes(), Kind.MESSAGE, 1),
         "browser": ([*editors.routes(config.docs.path), *browser.routes()], Kind.PAGE, True),
     }[name]
-    entrance = Entrance(name, kind, error, leg.allow, leg.trust_forwarded_from, common.metrics)
-    app = web.Application(middlewares=shared(entrance))
+    app = web.Application(middlewares=shared(_entrance(config, common, name, kind, error=error)))
     limits = config.limits
-    app[TOPOLOGY] = common.topology
+    app[TOPOLOGY] = common.topologies[name]
     app[SAVES] = common.saves
     app[SOCKETS] = common.sockets
     app[POLLS] = common.polls
     app[ENGINES] = Engines()
     app[CLOCK] = common.clock
     app[METRICS] = common.metrics
-    app[LIMITS] = Limits(limits.body, limits.page, limits.websocket_message, limits.download)
+    app[LIMITS] = Limits(
+        body=limits.body,
+        page=limits.page,
+        websocket_message=limits.websocket_message,
+        websocket_idle=limits.websocket_idle,
+        download=limits.download,
+        conversion=limits.conversion,
+    )
     app.on_response_prepare.append(name_answer)
     app.add_routes(routes)
     return app
 
 
 def _admin(config: Config, common: _Common) -> web.Application:
-    leg = config.legs.admin
-    entrance = Entrance("admin", Kind.MESSAGE, True, leg.allow, leg.trust_forwarded_from, common.metrics)
-    app = web.Application(middlewares=[*shared(entrance), admin.guard(leg.token)])
+    entrance = _entrance(config, common, "admin", Kind.MESSAGE, error=True)
+    app = web.Application(middlewares=[*shared(entrance), admin.guard(config.legs.admin.token)])
     app[METRICS] = common.metrics
     app[CLOCK] = common.clock
-    app[TOPOLOGY] = common.topology
+    app[TOPOLOGY] = common.topologies["docs"]
     app[SAVES] = common.saves
     app[admin.LATEST] = common.count_saves
-    app[admin.CHECKS] = {"saves": common.saves.check, **admin.reachable(common.topology)}
+    app[admin.CHECKS] = {"saves": common.saves.check, **admin.reachable(common.topologies["docs"])}
     app.on_response_prepare.append(name_answer)
     app.add_routes(admin.routes())
     return app
 
 
 async def _listen(
-    stack: contextlib.AsyncExitStack,
-    name: str,
-    app: web.Application,
-    leg: LegConfig | AdminLegConfig,
-    config: Config,
-) -> web.AppRunner:
-    """Let a leg listen until the stack is left; what is under way then has its grace."""
-    runner = web.AppRunner(
+    stack: contextlib.AsyncExitStack, config: Config, common: _Common, name: str, app: web.Application
+) -> asyncio.Server:
+    leg = getattr(config.legs, name)
+    return await listen(
+        stack,
         app,
-        access_log=None,
-        # What a browser asked for ends with it, polls above all. A callback goes on without Docs, since HumHub may be
-        # storing; so does what HumHub asked for, whose result Docs keeps for the next time.
-        handler_cancellation=name == "browser",
-        auto_decompress=False,
-        max_line_size=config.limits.header,
-        max_field_size=config.limits.header,
-        shutdown_timeout=config.saves.deadline if name == "docs" else _GRACE,
+        common.doors[name],
+        leg,
+        limits=config.limits,
+        tls=common.certificates.server(name, leg),
+        grace=config.saves.deadline if name == "docs" else _GRACE,
     )
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    site = web.TCPSite(runner, leg.listen.host, leg.listen.port, ssl_context=server_context(leg))
-    try:
-        await site.start()
-    except OSError as error:
-        raise StorageError(
-            f"The {name} leg can't listen on {leg.listen}: {error.strerror}.",
-            remedy=f"Is something else listening there, or is it no address of this machine? See legs.{name}.listen.",
-        ) from error
-    log.info("listening", leg=name, address=str(leg.listen), url=str(getattr(leg, "url", "")) or None)
-    return runner
+
+
+def _room(config: Config) -> int:
+    """Give how many connections a leg can have, of which each may take two open files; some are left for the rest."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    room = config.limits.connections if soft == resource.RLIM_INFINITY else max(_FEW, (soft - _OTHERS) // 2)
+    if room < config.limits.connections:
+        log.warning(
+            "fewer connections than configured: the system allows too few open files",
+            connections=room,
+            open_files=soft,
+            remedy="Raise the limit (LimitNOFILE=65536 in the systemd unit), or lower limits.connections.",
+        )
+    return room
 
 
 def _allow_connections() -> None:
@@ -165,13 +185,14 @@ def _allow_connections() -> None:
 
 
 async def serve(config: Config) -> None:
-    """Run the bridge until SIGTERM or SIGINT."""
+    """Run the bridge until SIGTERM or SIGINT; SIGHUP has it look at its certificates."""
     _allow_connections()
-    stop = asyncio.Event()
+    stop, certificates = asyncio.Event(), Certificates()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with running(config):
+    loop.add_signal_handler(signal.SIGHUP, certificates.look)
+    async with running(config, certificates=certificates):
         log.info("ready")
         await stop.wait()
         log.info("stopping", saves="running ones end", grace=config.saves.deadline)
@@ -180,9 +201,16 @@ async def serve(config: Config) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Common:
-    """What the legs have in common."""
+    """What the legs have in common, and what each has of its own, by name.
 
-    topology: Topology
+    Each leg has upstream connections of its own: browsers that wait for a slow HumHub take none from the saves, which
+    go out as the docs leg's.
+    """
+
+    topologies: Mapping[str, Topology]
+    doors: dict[str, Door]
+    certificates: Certificates
+    files: int
     saves: Saves
     metrics: Metrics
     clock: Callable[[], float]
@@ -191,21 +219,25 @@ class _Common:
 
     async def count_saves(self) -> None:
         """Bring the figures about saves up to date."""
-        names = [site.name for site in self.topology.sites]
+        names = [site.name for site in self.topologies["docs"].sites]
         self.metrics.kept(await self.saves.index.totals(), names, now=self.clock())
         self.metrics.forgotten(self.saves.sweep.unknown)
 
 
 async def _common(
-    config: Config, clock: Callable[[], float], steps: Observer, stack: contextlib.AsyncExitStack
+    config: Config,
+    clock: Callable[[], float],
+    steps: Observer,
+    certificates: Certificates,
+    stack: contextlib.AsyncExitStack,
 ) -> _Common:
     """Open what the legs share, in the order in which it is needed."""
     _refuse_what_is_lacking(config)
-    topology = await open_topology(config, stack)
+    topologies = {name: await open_topology(config, stack, certificates) for name in ("browser", "docs", "humhub")}
     metrics, sockets = Metrics(), LiveSockets()
-    saves = await open_saves(config, topology, clock, observe=steps, ended=metrics.delivered, stack=stack)
+    saves = await open_saves(config, topologies["docs"], clock, observe=steps, ended=metrics.delivered, stack=stack)
     metrics.watch(websockets=lambda: len(sockets))
-    return _Common(topology, saves, metrics, clock, sockets, LiveSockets())
+    return _Common(topologies, {}, certificates, _room(config), saves, metrics, clock, sockets, LiveSockets())
 
 
 def _refuse_what_is_lacking(config: Config) -> None:

@@ -14,7 +14,7 @@ from bridge.protocol.keys import stem
 from bridge.protocol.tokens import KeyRing
 from bridge.protocol.urls import BackendTarget, backend_target, docs_file, split
 from bridge.rings import DocsRings, docs_rings, site_ring
-from bridge.transport.tls import client_context
+from bridge.transport.tls import Certificates
 from bridge.transport.upstream import Timeouts, Upstream
 
 __all__ = ["Addresses", "Node", "Site", "Topology", "open_topology"]
@@ -189,8 +189,12 @@ def _inner(path: str, base: URL, site: Site) -> str:
     return path.removeprefix(prefix[:-1]) if path.startswith(prefix) else path
 
 
-async def open_topology(config: Config, stack: contextlib.AsyncExitStack) -> Topology:
+async def open_topology(config: Config, stack: contextlib.AsyncExitStack, certificates: Certificates) -> Topology:
     """Give what the configuration stands between; the upstreams' clients close with ``stack``. Nothing is dialled."""
+
+    def client(name: str, upstream: UpstreamConfig) -> Upstream:
+        return _upstream(name, upstream, certificates)
+
     sites = [
         Site(
             name=site.name,
@@ -198,26 +202,26 @@ async def open_topology(config: Config, stack: contextlib.AsyncExitStack) -> Top
             host=(site.hosts or (site.upstream.host or site.upstream.url.authority,))[0],
             base_path=site.base_path,
             ring=site_ring(site, number),
-            upstream=await stack.enter_async_context(_upstream(site.name, site.upstream)),
+            upstream=await stack.enter_async_context(client(site.name, site.upstream)),
         )
         for number, site in enumerate(config.sites)
     ]
     nodes = [
-        Node(node.name, await stack.enter_async_context(_upstream(node.name, node.upstream)))
-        for node in config.docs.nodes
+        Node(node.name, await stack.enter_async_context(client(node.name, node.upstream))) for node in config.docs.nodes
     ]
     legs = config.legs
     addresses = Addresses(legs.browser.url, legs.docs.url, legs.humhub.url)
     return Topology(tuple(sites), tuple(nodes), docs_rings(config.docs), addresses, config.docs.path)
 
 
-def _upstream(name: str, config: UpstreamConfig) -> Upstream:
+def _upstream(name: str, config: UpstreamConfig, certificates: Certificates) -> Upstream:
     return Upstream(
         str(config.url),
         name=name,
         host=config.host,
-        ssl=client_context(config),
+        ssl=certificates.client(name, config),
         source_address=config.source_address,
         connections=config.connections,
+        keep_alive=config.keep_alive,
         timeouts=Timeouts(config.connect, config.first_byte, config.idle),
     )

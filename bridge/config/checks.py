@@ -21,7 +21,7 @@ _SHORTEST = 32
 
 def faults(tree: Tree) -> Iterator[Remark]:
     """Find what keeps the bridge from working."""
-    for check in (_empty, _names, _hosts, _listens, _admin_token, _docs_path, _short_secrets):
+    for check in (_empty, _names, _hosts, _listens, _admin_token, _docs_path, _short_secrets, _memory):
         yield from check(tree)
 
 
@@ -124,6 +124,19 @@ def _docs_path(tree: Tree) -> Iterator[Remark]:
                 ("sites", index, "base_path"),
                 f"{base} lies below docs.path {path}, where browsers find ONLYOFFICE Docs",
                 "Change docs.path to a path that HumHub doesn't use, such as /ds.",
+            )
+
+
+def _memory(tree: Tree) -> Iterator[Remark]:
+    """See that a page or message of the largest size can be read at all; other bodies are streamed."""
+    whole = _parsed(scalars.parse_size, _at(tree, "limits", "memory") or "256MiB")
+    for name, usual in (("page", "8MiB"), ("websocket_message", "100MiB")):
+        one = _parsed(scalars.parse_size, _at(tree, "limits", name) or usual)
+        if whole is not None and one is not None and whole < one:
+            yield Remark(
+                ("limits", "memory"),
+                f"less than limits.{name}, so that one of that size could never be read",
+                "Raise it to twice that at least, or lower the other.",
             )
 
 

@@ -17,7 +17,8 @@ __all__ = ["AdminLegConfig", "ClientCertConfig", "LegConfig", "Legs", "TlsConfig
 
 _Address = Annotated[URL, PlainValidator(addresses.parse_url)]
 _Count = Annotated[int, PlainValidator(scalars.parse_count)]
-_Duration = Annotated[float, PlainValidator(scalars.parse_duration)]
+_Span = Annotated[float, PlainValidator(scalars.parse_span)]
+_Version = Annotated[str, PlainValidator(scalars.parse_tls_version)]
 _Authorities = Annotated[Path, PlainValidator(certificates.parse_authorities)]
 _File = Annotated[Path, PlainValidator(certificates.parse_readable)]
 _Host = Annotated[str, PlainValidator(addresses.parse_host_name)]
@@ -34,11 +35,15 @@ _ADMIN = Listen("127.0.0.1", 8083)
 @_strict
 @dataclass(frozen=True, slots=True)
 class TlsConfig:
-    """The certificate of a leg; with ``client_ca``, clients need one of that authority."""
+    """The certificate of a leg; with ``client_ca``, clients need one of that authority.
+
+    ``min_version`` is the lowest version of TLS that is spoken.
+    """
 
     cert: _File
     key: _File
     client_ca: _Authorities | None = None
+    min_version: _Version = "1.2"
 
 
 def _fitting(pair: _Pair) -> _Pair:
@@ -106,7 +111,7 @@ class UpstreamConfig:
     """How to call a server.
 
     ``host`` is the Host to send where the request brings none; ``ca`` verifies the server's certificate instead of the
-    system's authorities; ``connect``, ``first_byte`` and ``idle`` are seconds.
+    system's authorities; ``connections`` holds for each leg; the times are seconds.
     """
 
     url: _Address
@@ -115,9 +120,10 @@ class UpstreamConfig:
     client_cert: _ClientCert | None = None
     source_address: _Source | None = None
     connections: _Count = 100
-    connect: _Duration = 10.0
-    first_byte: _Duration = 60.0
-    idle: _Duration = 60.0
+    keep_alive: _Span = 4.0
+    connect: _Span = 10.0
+    first_byte: _Span = 60.0
+    idle: _Span = 60.0
 
 
 def _upstream(value: Any) -> Any:

@@ -23,7 +23,9 @@ __all__ = [
     "parse_place",
     "parse_secret",
     "parse_size",
+    "parse_span",
     "parse_store",
+    "parse_tls_version",
     "read_text",
     "refuse",
 ]
@@ -34,6 +36,7 @@ _NAME = re.compile(r"[a-z0-9-]+")
 _HEADER = re.compile(r"[!#$%&'*+.^`|~0-9A-Za-z-]+")
 _SEGMENTS = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
 _SIZE = TypeAdapter(ByteSize)
+_TLS_VERSIONS = ("1.2", "1.3")
 
 
 def refuse(message: str, remedy: str) -> NoReturn:
@@ -105,6 +108,22 @@ def parse_duration(value: Any) -> float:
         plain = f'Write its unit, such as "{value}s" for seconds.'
         refuse(f"{_shown(value)} is no duration", plain if _is_number(value) else remedy)
     return float(match["count"]) * _UNITS[match["unit"]]
+
+
+def parse_span(value: Any) -> float:
+    """Read a duration that can't be 0, such as a time limit."""
+    seconds = parse_duration(value)
+    if seconds <= 0:
+        refuse(f"{_shown(value)} leaves no time", 'Write a duration above 0, such as "60s".')
+    return seconds
+
+
+def parse_tls_version(value: Any) -> str:
+    """Read a version of TLS; YAML takes one without quotes for a number."""
+    text = str(value).strip().upper().removeprefix("TLSV").removeprefix("TLS").strip()
+    if text not in _TLS_VERSIONS:
+        refuse(f"{_shown(value)} is no version of TLS that can be asked for", 'Write "1.2" or "1.3".')
+    return text
 
 
 def parse_size(value: Any) -> int:

@@ -53,6 +53,7 @@ _BasePath = Annotated[str, PlainValidator(scalars.parse_base_path)]
 _Count = Annotated[int, PlainValidator(scalars.parse_count)]
 _DocsPath = Annotated[str, PlainValidator(scalars.parse_docs_path)]
 _Duration = Annotated[float, PlainValidator(scalars.parse_duration)]
+_Span = Annotated[float, PlainValidator(scalars.parse_span)]
 _File = Annotated[Path, PlainValidator(scalars.parse_file)]
 _Header = Annotated[str, PlainValidator(scalars.parse_header)]
 _Host = Annotated[str, PlainValidator(addresses.parse_host_name)]
@@ -194,13 +195,27 @@ class TimelineConfig:
 @_strict
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitsConfig:
-    """Bounds on what is taken: sizes in bytes; ``download`` is how long one download may last."""
+    """Bounds on what is taken: sizes in bytes, times in seconds; those of connections and memory are each leg's own.
+
+    ``download`` is how long one download may last, ``conversion`` how long Docs may take for a conversion's answer.
+    ``memory`` is for the bodies and pages that have to be read whole, all at once; ``client_connections`` holds on the
+    browser leg. ``head`` is until a request's head has come, ``idle`` how long a client may neither send nor take a
+    byte of what is under way, ``keep_alive`` how long a connection without a request stays.
+    """
 
     body: _Size = 100 * _MIB
     header: _Size = 64 * _KIB
     page: _Size = 8 * _MIB
     websocket_message: _Size = 100 * _MIB
-    download: _Duration = 110.0
+    memory: _Size = 256 * _MIB
+    connections: _Count = 10_000
+    client_connections: _Count = 2_000
+    head: _Span = 20.0
+    idle: _Span = 60.0
+    keep_alive: _Span = 75.0
+    websocket_idle: _Span = 90.0
+    download: _Span = 110.0
+    conversion: _Span = 600.0
 
 
 @_strict

@@ -32,6 +32,7 @@ from bridge.protocol.errors import (
     BadRequestError,
     BridgeError,
     ClientError,
+    CrowdedError,
     OverloadError,
     TokenError,
     UpstreamError,
@@ -70,7 +71,7 @@ class Failure:
     def of(cls, error: BaseException) -> Failure:
         """Read any exception; one that isn't ours or the server's is a fault of our own, of which nothing is told."""
         if isinstance(error, BridgeError):
-            retry = {"Retry-After": _RETRY_AFTER} if isinstance(error, OverloadError) else {}
+            retry = {"Retry-After": _RETRY_AFTER} if isinstance(error, OverloadError | CrowdedError) else {}
             return cls(error.status, error.reason, error.message, error, retry)
         if isinstance(error, web.HTTPException):
             kept = {name: error.headers[name] for name in ("Allow", "WWW-Authenticate") if name in error.headers}

@@ -28,6 +28,7 @@ from bridge.protocol.saveas import names_saveas
 from bridge.protocol.urls import names_backend
 from bridge.saves import rules
 from bridge.sites import Site
+from bridge.transport.memory import HELD
 from bridge.transport.relay import request_body, stream
 from bridge.transport.upstream import Answer
 
@@ -66,7 +67,11 @@ async def _editor(request: web.Request, site: Site, target: str) -> web.StreamRe
     async with site.upstream.request("GET", target, headers=headers) as answer:
         kind = answer.media_type
         limit = request.app[LIMITS].page
-        raw = await answer.read_within(limit) if answer.status == HTTPStatus.OK and kind == "text/html" else None
+        raw = (
+            await answer.read_within(limit, request.get(HELD))
+            if answer.status == HTTPStatus.OK and kind == "text/html"
+            else None
+        )
         if raw is None:
             if answer.status == HTTPStatus.OK:
                 log.warning("editor page passed on as it is", site=site.name, content_type=kind, limit=limit)
@@ -81,6 +86,8 @@ async def _rewritten(request: web.Request, site: Site, answer: Answer, raw: byte
     if page is None:
         log.warning("editor page passed on as it is", site=site.name, coding=coding)
         return raw
+    if (held := request.get(HELD)) is not None:
+        held.take(len(page))
     client, opened, servers = client_of(request), list[tuple[str, str]](), list[str]()
     edits = hop.editor_edits(
         request.app[TOPOLOGY],

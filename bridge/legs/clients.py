@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from dataclasses import dataclass
 from typing import Final
@@ -11,7 +12,7 @@ from aiohttp import web
 from bridge.config import Network
 from bridge.protocol.headers import FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO, host_of, parse_host
 
-__all__ = ["Client", "Network", "identify", "peer_of", "within"]
+__all__ = ["Client", "Network", "address_of", "identify", "peer_of", "within"]
 
 _UNKNOWN: Final = "unknown"
 
@@ -27,8 +28,15 @@ class Client:
 
 def peer_of(request: web.BaseRequest) -> str:
     """Give the address of the socket's other end."""
-    name = request.transport.get_extra_info("peername") if request.transport else None
-    return str(name[0]).partition("%")[0] if isinstance(name, tuple) else ""
+    return address_of(request.transport)
+
+
+def address_of(transport: asyncio.BaseTransport | None) -> str:
+    """Give the address of a connection's other end; an IPv4 one that came to an IPv6 listener is an IPv4 one."""
+    name = transport.get_extra_info("peername") if transport else None
+    address = str(name[0]).partition("%")[0] if isinstance(name, tuple) else ""
+    bare = address.removeprefix("::ffff:")
+    return bare if "." in bare else address
 
 
 def within(address: str, networks: tuple[Network, ...]) -> bool:

@@ -183,6 +183,7 @@ async def connection(
                 headers,
                 sockets=request.app[SOCKETS],
                 max_message=request.app[LIMITS].websocket_message,
+                idle=request.app[LIMITS].websocket_idle,
                 screen=partial(pass_packet, opening),
                 beginning=lambda: _begin(request, key, opened),
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, quote
@@ -23,8 +24,6 @@ from bridge.transport.upstream import Timeouts
 
 __all__ = ["routes"]
 
-# A synchronous conversion may last minutes; HumHub's own limit ends it before this.
-_CONVERSION = Timeouts(first_byte=600.0)
 _HEALTH = Timeouts(first_byte=10.0)
 _ANSWER_LIMIT = 8 << 20
 # Commands over the edits that Docs keeps for every site; HumHub's module uses none of them.
@@ -74,8 +73,10 @@ async def _call(request: web.Request, node: Node, target: str, fields: dict[str,
     topology, now = request.app[TOPOLOGY], request.app[CLOCK]()
     body, headers = hop.wire_for_docs(topology.rings.inbox, fields, now=now)
     note(request, node=node.name)
+    # A synchronous conversion may last minutes; HumHub's own limit may end it before.
+    patient = dataclasses.replace(node.upstream.timeouts, first_byte=request.app[LIMITS].conversion)
     async with node.upstream.request(
-        "POST", target, headers=CIMultiDict(headers), body=body, timeouts=_CONVERSION
+        "POST", target, headers=CIMultiDict(headers), body=body, timeouts=patient
     ) as answer:
         if answer.status == HTTPStatus.GATEWAY_TIMEOUT:
             raise UpstreamTimeoutError(

@@ -17,6 +17,7 @@ The router runs before them, on the same raw path; a handler is reached only thr
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import secrets
 import time
@@ -31,10 +32,13 @@ from aiohttp.typedefs import Handler, Middleware
 
 from bridge.legs.answers import Failure, Kind, answer, kind_of
 from bridge.legs.clients import Client, Network, identify, peer_of, within
-from bridge.protocol.errors import BadRequestError, RefusedError, TokenError, UpstreamError
+from bridge.legs.connection import Connection
+from bridge.legs.door import Door
+from bridge.protocol.errors import BadRequestError, OverloadError, RefusedError, TokenError, UpstreamError
 from bridge.protocol.headers import REQUEST_ID
 from bridge.protocol.paths import normalise
-from bridge.transport.relay import cut, transfer_of
+from bridge.transport.memory import HELD, Held, Memory
+from bridge.transport.relay import PATIENCE, cut, transfer_of
 from bridge.watch.metrics import Metrics
 
 __all__ = ["Entrance", "client_of", "note", "raw_target", "shared"]
@@ -60,6 +64,9 @@ class Entrance:
         allow: client networks that may call; none is all.
         trust: networks whose forwarded headers count.
         metrics: where requests are counted.
+        door: who may be in at once; without one, everybody.
+        memory: what bodies that are read whole may take at once, on the whole leg; without one, anything.
+        idle: how long a client's body may stop coming, in seconds.
     """
 
     leg: str
@@ -68,6 +75,9 @@ class Entrance:
     allow: tuple[Network, ...]
     trust: tuple[Network, ...]
     metrics: Metrics
+    door: Door | None = None
+    memory: Memory | None = None
+    idle: float = 60.0
 
 
 _CLIENT: Final = web.RequestKey("client", Client)
@@ -98,6 +108,13 @@ def shared(entrance: Entrance) -> list[Middleware]:
     async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         request[_ID] = _request_id(request, entrance)
         request[_NOTES] = {}
+        request[PATIENCE] = entrance.idle
+        held = Held(entrance.memory) if entrance.memory is not None else None
+        if held is not None:
+            request[HELD] = held
+        connection = request.protocol if isinstance(request.protocol, Connection) else None
+        if connection is not None:
+            connection.begin()
         started = time.perf_counter()
         response: web.StreamResponse | None = None
         try:
@@ -107,6 +124,11 @@ def shared(entrance: Entrance) -> list[Middleware]:
             request[_NOTES].setdefault("outcome", _CLOSED if _is_open_websocket(request) else _LEFT)
             raise
         finally:
+            if held is not None:
+                held.release()
+            if connection is not None:
+                connection.end(request)
+                note(request, why=connection.cut_off)
             _write_line(request, entrance, response, time.perf_counter() - started)
         return response
 
@@ -119,8 +141,9 @@ def shared(entrance: Entrance) -> list[Middleware]:
 
     @web.middleware
     async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
-        request[_CLIENT] = _admitted(request, entrance)
-        return await handler(request)
+        client = request[_CLIENT] = _admitted(request, entrance)
+        with _place_for(request, client, entrance):
+            return await handler(request)
 
     return [observe, answer_errors, admit]
 
@@ -179,12 +202,24 @@ def _answered(request: web.Request, entrance: Entrance, error: Exception) -> web
         cut(request)
         raise ConnectionResetError("the answer was cut") from error
     kind = kind_of(request, entrance.kind)
-    return answer(failure, kind, error=entrance.error, request_id=request[_ID])
+    response = answer(failure, kind, error=entrance.error, request_id=request[_ID])
+    if isinstance(request.protocol, Connection) and request.protocol.over:
+        response.force_close()
+    return response
+
+
+def _place_for(request: web.BaseRequest, client: Client, entrance: Entrance) -> contextlib.AbstractContextManager[None]:
+    connection = request.protocol
+    if entrance.door is None or not isinstance(connection, Connection):
+        return contextlib.nullcontext()
+    return entrance.door.admitting(client.address, over=connection.over, counted=connection.address == client.address)
 
 
 def _count(entrance: Entrance, error: BaseException) -> None:
     if isinstance(error, TokenError):
         entrance.metrics.token_refused(leg=entrance.leg, reason=str(error.details.get("why", "")))
+    elif isinstance(error, OverloadError):
+        entrance.metrics.turned_away(leg=entrance.leg, reason=str(error.details.get("over", "busy")))
     elif isinstance(error, UpstreamError):
         upstream = str(error.details.get("upstream", ""))
         entrance.metrics.upstream_failed(upstream=upstream, reason=error.reason)

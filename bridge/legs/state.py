@@ -23,7 +23,9 @@ class Limits:
     body: int
     page: int
     websocket_message: int
+    websocket_idle: float
     download: float
+    conversion: float
 
 
 TOPOLOGY = web.AppKey("TOPOLOGY", Topology)

@@ -13,6 +13,7 @@
     │   └── TooLargeError          413  over a configured limit
     ├── UpstreamError              502  HumHub or Docs is at fault
     │   ├── UnreachableError       502  never connected: name, route, refusal, TLS; nothing was sent
+    │   │   └── CrowdedError       503  every connection that it may have is in use; nothing was sent
     │   ├── UpstreamTimeoutError   504  connected, and silent for too long
     │   ├── CutError               502  the answer ended before its promised end
     │   └── BadAnswerError         502  an answer, and not the one that the protocol knows
@@ -33,6 +34,7 @@ __all__ = [
     "ClientError",
     "ConfigurationError",
     "ConflictError",
+    "CrowdedError",
     "CutError",
     "NoRouteError",
     "OverloadError",
@@ -128,6 +130,13 @@ class UnreachableError(UpstreamError):
     """The upstream was never reached, so nothing was sent and a retry is safe."""
 
     reason = "unreachable"
+
+
+class CrowdedError(UnreachableError):
+    """Every connection to the upstream was in use for too long, so nothing was sent."""
+
+    status = 503
+    reason = "crowded"
 
 
 class UpstreamTimeoutError(UpstreamError):

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from aiohttp.connector import Connection
     from multidict import CIMultiDictProxy
 
+    from bridge.transport.memory import Held
+
 __all__ = ["Answer", "Refusal", "WiredResponse"]
 
 _BODILESS: Final = frozenset({204, 304})
@@ -118,13 +120,18 @@ class Answer:
                 raise self._too_long(limit)
         return bytes(whole)
 
-    async def read_within(self, limit: int) -> bytes | None:
-        """Read the whole body if it has at most ``limit`` bytes; None if it has more, and all of it can be streamed."""
+    async def read_within(self, limit: int, held: Held | None = None) -> bytes | None:
+        """Read the whole body if it has at most ``limit`` bytes; None if it has more, and all of it can be streamed.
+
+        What is read is taken of ``held``, which may raise OverloadError.
+        """
         if self.has_body and (self.content_length or 0) > limit:
             return None
         chunks: list[bytes] = []
         size = 0
         while size <= limit and (chunk := await self.chunk()):
+            if held is not None:
+                held.take(len(chunk))
             chunks.append(chunk)
             size += len(chunk)
         if size <= limit:

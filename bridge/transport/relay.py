@@ -22,13 +22,24 @@ from aiohttp.http import HttpProcessingError
 
 from bridge.protocol.errors import BadRequestError, CutError, TooLargeError
 from bridge.transport.body import Body
+from bridge.transport.memory import HELD
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import LooseHeaders
 
     from bridge.transport.answer import Answer
 
-__all__ = ["TRANSFER", "InboundBody", "Transfer", "cut", "read_request", "request_body", "stream", "transfer_of"]
+__all__ = [
+    "PATIENCE",
+    "TRANSFER",
+    "InboundBody",
+    "Transfer",
+    "cut",
+    "read_request",
+    "request_body",
+    "stream",
+    "transfer_of",
+]
 
 _FRAMING: Final = ("Content-Length", "Transfer-Encoding")
 _RESET: Final = struct.pack("ii", 1, 0)  # linger on, for no time: closing sends a reset
@@ -44,6 +55,8 @@ class Transfer:
 
 
 TRANSFER: Final = web.RequestKey("transfer", Transfer)
+# How long the client's body may stop coming, in seconds, where a leg says so.
+PATIENCE: Final = web.RequestKey("patience", float)
 
 
 def transfer_of(request: web.BaseRequest) -> Transfer:
@@ -147,17 +160,20 @@ class InboundBody(Body):
             raise BadRequestError("The request's body stopped coming.", idle=self._idle) from error
         except (web.RequestPayloadError, HttpProcessingError) as error:
             raise BadRequestError("The request's body is malformed.", what=str(error)) from error
+        except RuntimeError as error:
+            # The library's word for a client that left while nobody was reading.
+            raise ConnectionResetError("the client left in the middle of its body") from error
 
 
 def _too_large(limit: int) -> TooLargeError:
     return TooLargeError("The request's body is too large.", limit=limit)
 
 
-def request_body(request: web.BaseRequest, limit: int, *, idle: float = 60.0) -> InboundBody | bytes | None:
+def request_body(request: web.BaseRequest, limit: int, *, idle: float | None = None) -> InboundBody | bytes | None:
     """Give a request's body, to be handed to ``Upstream.request``: nothing if it has none, empty if its length is 0.
 
-    ``limit`` is in bytes, ``idle`` in seconds between two chunks. ``Expect: 100-continue`` has been answered by the
-    server before the handler runs.
+    ``limit`` is in bytes, ``idle`` in seconds between two chunks: the leg's where none is given. ``Expect:
+    100-continue`` has been answered by the server before the handler runs.
 
     Raises:
         TooLargeError: the promised length is over the limit; iterating raises it as soon as the body itself is.
@@ -170,15 +186,21 @@ def request_body(request: web.BaseRequest, limit: int, *, idle: float = 60.0) ->
         return None
     if (request.content_length or 0) > limit:
         raise _too_large(limit)
-    return InboundBody(request, limit, idle)
+    return InboundBody(request, limit, request.get(PATIENCE, 60.0) if idle is None else idle)
 
 
-async def read_request(request: web.BaseRequest, limit: int, *, idle: float = 60.0) -> bytes:
-    """Read a request's whole body, of at most ``limit`` bytes; raises as ``request_body`` does."""
+async def read_request(request: web.BaseRequest, limit: int, *, idle: float | None = None) -> bytes:
+    """Read a request's whole body, of at most ``limit`` bytes; raises as ``request_body`` does.
+
+    Raises:
+        OverloadError: all that the leg reads whole is too much at once.
+    """
     body = request_body(request, limit, idle=idle)
     if not isinstance(body, InboundBody):
         return body or b""
-    whole = bytearray()
+    whole, held = bytearray(), request.get(HELD)
     async for chunk in body:
+        if held is not None:
+            held.take(len(chunk))
         whole += chunk
     return bytes(whole)

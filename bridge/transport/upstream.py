@@ -4,7 +4,7 @@ Theory of operation. ``async with upstream.request(…) as answer`` owns one exc
 writes the request's body and every time limit end with the block. Leaving it before the answer's end closes the
 connection, which is how a client that left ends the upstream's work. The limits, in seconds:
 
-- *connect*: from the call to an open connection, waiting for a free one of the pool included;
+- *connect*: to an open connection; before that, as long again for one of ``connections`` to be free;
 - *first byte*: from the request's last byte to the answer's head;
 - *idle*: between two chunks that the upstream takes or gives; the other party's slowness isn't counted;
 - *deadline*: of the whole block, whatever it does; None is no limit.
@@ -27,18 +27,20 @@ import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
-from bridge.protocol.errors import BadAnswerError, BadRequestError, UpstreamTimeoutError
+from bridge.protocol.errors import BadAnswerError, BadRequestError
 from bridge.protocol.headers import HOST, parse_host
 from bridge.transport.answer import Answer, Refusal, WiredResponse
 from bridge.transport.body import Body, Outgoing, Timeouts
 from bridge.transport.faults import FAULTS, fault
 from bridge.transport.handshake import RefusedHandshake, keep_refusal
+from bridge.transport.pool import Pool, within
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator
     from ssl import SSLContext
     from types import TracebackType
 
+    from aiohttp.abc import AbstractResolver
     from multidict import MultiMapping
 
 __all__ = ["Answer", "Body", "Refusal", "Timeouts", "Upstream"]
@@ -49,6 +51,7 @@ _HEAD: Final = 64 * 1024
 _CLOSING: Final = 2.0  # how long a closed websocket waits for the other's close frame
 # Node's servers close an idle connection after 5 s, and so do Apache's: below that a POST rarely meets a dead one.
 _KEEP_ALIVE: Final = 4.0
+_NAMES: Final = 5  # seconds that a name's addresses hold: a server that moves is followed
 _NEVER_ADDED: Final = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 _OURS: Final = ("Connection", "Content-Length", "Expect", "Keep-Alive", "Transfer-Encoding", "Upgrade")
 _TARGET: Final = re.compile(r"/[!\"$-~]*")  # no fragment: the library would leave it out
@@ -65,6 +68,8 @@ class Upstream:
         ssl: How to speak TLS; None is the system's idea.
         source_address: The local address to call from.
         connections: How many at once; a call that finds none free waits. Websockets are not counted.
+        keep_alive: How long a connection without a call is kept, in seconds.
+        resolver: Who turns names into addresses; the system, where none is given.
         timeouts: For calls that bring none.
     """
 
@@ -77,6 +82,8 @@ class Upstream:
         ssl: SSLContext | None = None,
         source_address: str | None = None,
         connections: int = 100,
+        keep_alive: float = _KEEP_ALIVE,
+        resolver: AbstractResolver | None = None,
         timeouts: Timeouts | None = None,
     ) -> None:
         base = URL(url, encoded=True)
@@ -90,13 +97,15 @@ class Upstream:
         if base.scheme == "https":
             self._tls = {"ssl": ssl or True, "server_hostname": parse_host(host)[0] if host else None}
         self._local = (source_address, 0) if source_address else None
-        self._connections = connections
+        self._pool = Pool(connections, name)
+        self._keep_alive = keep_alive
+        self._resolver = resolver
         self._session: aiohttp.ClientSession | None = None
         self._dialler: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        self._session = self._open(limit=self._connections)
-        self._dialler = self._open(limit=0, middlewares=(keep_refusal,))
+        self._session = self._open()
+        self._dialler = self._open(middlewares=(keep_refusal,))
         return self
 
     async def __aexit__(
@@ -107,10 +116,16 @@ class Upstream:
                 await session.close()
         self._session = self._dialler = None
 
-    def _open(self, *, limit: int, **options: Any) -> aiohttp.ClientSession:
+    def _open(self, **options: Any) -> aiohttp.ClientSession:
         connect = self.timeouts.connect
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=limit, local_addr=self._local, keepalive_timeout=_KEEP_ALIVE),
+            connector=aiohttp.TCPConnector(
+                limit=0,
+                local_addr=self._local,
+                keepalive_timeout=self._keep_alive,
+                ttl_dns_cache=_NAMES,
+                resolver=self._resolver or aiohttp.ThreadedResolver(),
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
             response_class=WiredResponse,
             auto_decompress=False,
@@ -158,11 +173,11 @@ class Upstream:
         itself raises comes out as it is.
 
         Raises:
-            UnreachableError, UpstreamTimeoutError, CutError, BadAnswerError: see ``protocol/errors.py``.
+            CrowdedError, UnreachableError, UpstreamTimeoutError, CutError, BadAnswerError: see ``protocol/errors.py``.
             BadRequestError: a target or header that can't be sent, a body that isn't as long as it promised.
         """
         timeouts = timeouts or self.timeouts
-        async with _within(deadline, self.name):
+        async with within(deadline, self.name), self._pool.holding(timeouts.connect):
             response = await self._send(method, self._url(target), self._headers(headers), body, timeouts)
             try:
                 if response.status == _SWITCHING:
@@ -272,17 +287,3 @@ async def _finish(response: aiohttp.ClientResponse) -> None:
     # A writer that failed after the answer came: the answer counts.
     with suppress(aiohttp.ClientError, OSError):
         await response.wait_for_close()
-
-
-@asynccontextmanager
-async def _within(deadline: float | None, upstream: str) -> AsyncIterator[None]:
-    """Bound a whole exchange."""
-    scope = asyncio.timeout(deadline)
-    try:
-        async with scope:
-            yield
-    except TimeoutError as error:
-        if not scope.expired():
-            raise
-        what = f"not finished within {deadline} s"
-        raise UpstreamTimeoutError("The server behind the bridge is too slow.", upstream=upstream, what=what) from error

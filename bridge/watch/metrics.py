@@ -48,6 +48,13 @@ class Metrics:
         self._saves = Counter(
             "bridge_saves_total", "Callbacks, by what became of them.", ("site", "outcome"), registry=self.registry
         )
+        self._away = Counter(
+            "bridge_requests_refused_total",
+            "Requests and connections that were over a limit, or no HTTP.",
+            ("leg", "reason"),
+            registry=self.registry,
+        )
+        self._connections = Gauge("bridge_connections", "Open connections.", ("leg",), registry=self.registry)
         self._websockets = Gauge("bridge_websockets", "Websockets being relayed.", registry=self.registry)
         self._deliveries = Counter(
             "bridge_deliveries_total", "Attempts to deliver, by their end.", ("site", "outcome"), registry=self.registry
@@ -81,6 +88,14 @@ class Metrics:
     def token_refused(self, *, leg: str, reason: str) -> None:
         """Count a token that did not hold."""
         self._tokens.labels(leg, reason).inc()
+
+    def turned_away(self, *, leg: str, reason: str) -> None:
+        """Count a request or connection that was over a limit, or no HTTP."""
+        self._away.labels(leg, reason).inc()
+
+    def connected(self, leg: str, connections: Callable[[], int]) -> None:
+        """Read a leg's open connections from where their truth is."""
+        self._connections.labels(leg).set_function(connections)
 
     def upstream_failed(self, *, upstream: str, reason: str) -> None:
         """Count a call that an upstream failed."""

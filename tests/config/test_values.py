@@ -88,6 +88,15 @@ def test_the_reference_shows_the_defaults(loaded: Callable[..., Loaded]) -> None
         ("limits.page", 8 << 20),
         ("limits.websocket_message", 100 << 20),
         ("limits.download", 110.0),
+        ("limits.memory", 256 << 20),
+        ("limits.connections", 10_000),
+        ("limits.client_connections", 2_000),
+        ("limits.head", 20.0),
+        ("limits.idle", 60.0),
+        ("limits.keep_alive", 75.0),
+        ("limits.websocket_idle", 90.0),
+        ("limits.conversion", 600.0),
+        ("sites.0.upstream.keep_alive", 4.0),
         ("workers", 1),
         ("log.level", LogLevel.INFO),
         ("log.format", LogFormat.JSON),
@@ -115,6 +124,8 @@ def test_what_is_left_out_has_its_default(place: str, value: object, loaded: Cal
         ("log: {level: debug, format: text}", "log.level", LogLevel.DEBUG),
         ("traces: {otlp: 'http://collector.test:4318/'}", "traces.otlp", URL("http://collector.test:4318")),
         ("limits:\n", "limits.body", 100 << 20),
+        ("limits: {head: 500ms}", "limits.head", 0.5),
+        ("limits: {client_connections: 7}", "limits.client_connections", 7),
     ],
 )
 def test_a_value_is_read(text: str, place: str, value: object, loaded: Callable[..., Loaded]) -> None:
@@ -148,7 +159,7 @@ def test_an_upstream_is_read_in_full(loaded: Callable[..., Loaded]) -> None:
     full = (
         f'{{url: "https://humhub.test:8443/hub/", host: social.test, ca: {TLS}/one.pem, '
         f"client_cert: {{cert: {TLS}/one.pem, key: {TLS}/one.key}}, source_address: 127.0.0.2, connections: 7, "
-        "connect: 1s, first_byte: 2m, idle: 500ms}"
+        "keep_alive: 9s, connect: 1s, first_byte: 2m, idle: 500ms}"
     )
     found = loaded(SMALLEST.replace('"http://humhub.test"', full)).config.sites[0].upstream
     assert found.url == URL("https://humhub.test:8443/hub")
@@ -156,18 +167,19 @@ def test_an_upstream_is_read_in_full(loaded: Callable[..., Loaded]) -> None:
     assert found.client_cert is not None
     assert (found.client_cert.cert, found.client_cert.key) == (TLS / "one.pem", TLS / "one.key")
     assert (found.connections, found.connect, found.first_byte, found.idle) == (7, 1.0, 120.0, 0.5)
+    assert found.keep_alive == 9.0
 
 
 def test_a_leg_is_read_in_full(loaded: Callable[..., Loaded]) -> None:
     leg = (
         f'{{listen: "[::1]:8443", url: "https://office.test/", tls: {{cert: {TLS}/one.pem, key: {TLS}/one.key, '
-        f'client_ca: {TLS}/other.pem}}, allow: ["10.0.0.0/8", "::1"], trust_forwarded_from: [192.0.2.7]}}'
+        f'client_ca: {TLS}/other.pem, min_version: 1.3}}, allow: ["10.0.0.0/8", "::1"], trust_forwarded_from: [192.0.2.7]}}'
     )
     found = loaded(SMALLEST.replace('{listen: "127.0.0.1:8080", url: "http://office.test"}', leg)).config.legs.browser
     assert (found.listen, str(found.listen)) == (Listen("::1", 8443), "[::1]:8443")
     assert found.url == URL("https://office.test")
     assert found.tls is not None
-    assert found.tls.client_ca == TLS / "other.pem"
+    assert (found.tls.client_ca, found.tls.min_version) == (TLS / "other.pem", "1.3")
     assert found.allow == (ip_network("10.0.0.0/8"), ip_network("::1/128"))
     assert found.trust_forwarded_from == (ip_network("192.0.2.7/32"),)
 

@@ -128,7 +128,8 @@ _REMEDIES: Final[dict[int, str]] = {
     HTTPStatus.FORBIDDEN: "HumHub refuses the bridge's token: compare secret and header of this site's jwt with those "
     "of HumHub's module, and the clocks.",
     HTTPStatus.NOT_FOUND: "The key is used up, or another first opener got a different one: reload the page.",
-    HTTPStatus.FOUND: "HumHub redirects: compare the site's upstream with HumHub's base URL and scheme.",
+    HTTPStatus.FOUND: "HumHub redirects: is it in maintenance mode? If not, compare the site's upstream with HumHub's "
+    "base URL and scheme.",
     HTTPStatus.MOVED_PERMANENTLY: "HumHub redirects: compare the site's upstream with HumHub's base URL and scheme.",
 }
 

@@ -53,6 +53,9 @@ def read_answer(status: int, raw: bytes) -> Told:
         return Told(End.GONE, "HumHub no longer knows this key (404)")
     if status == HTTPStatus.FORBIDDEN:
         return Told(End.REFUSED, f"HumHub refuses our token (403): {_said(raw)}; compare secrets and clocks")
+    if status == HTTPStatus.FOUND:
+        # To its login page. Source: HumHub's access rules, and the module's backend controller.
+        return Told(End.FAILED, "HumHub redirects (302): it is in maintenance mode, or has another address or scheme")
     return Told(End.FAILED, f"HumHub answered {status}: {_said(raw)}")
 
 

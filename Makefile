@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test crash load cover lint format lock clean chromium
+.PHONY: help demo test crash load cover lint format lock clean chromium fronts
 
 help: ## list what make can do
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -21,10 +21,10 @@ $(STAMP): requirements/dev.lock pyproject.toml
 demo: $(STAMP) ## run HumHub, ONLYOFFICE Docs (small stand-ins) and the bridge; open the printed address
 	$(BIN)/humhub-bridge demo
 
-test: $(STAMP) chromium ## run the whole suite, Chromium included
+test: $(STAMP) chromium fronts ## run the whole suite, with Chromium, nginx, Caddy and HAProxy
 	$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
 
-cover: $(STAMP) chromium ## run the suite and show branch coverage, room by room
+cover: $(STAMP) chromium fronts ## run the suite and show branch coverage, room by room
 	$(BIN)/python -m pytest -n auto --dist loadgroup --cov --cov-report=term $(ARGS)
 
 crash: $(STAMP) ## kill the bridge 1,000 times, HumHub and Docs too, and see that no edit is lost
@@ -35,6 +35,9 @@ load: $(STAMP) ## let many users edit against the demo: SCENARIO=small, middle o
 
 chromium:
 	@sh tests/browser/install.sh
+
+fronts:
+	@sh tests/networks/install.sh
 
 lint: $(STAMP) ## ruff and mypy, both strict
 	$(BIN)/ruff check .

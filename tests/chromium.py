@@ -13,11 +13,12 @@ __all__ = ["CHROMIUM", "browser", "needs_chromium"]
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
-# Where a browser must be there, its absence fails the tests instead (BRIDGE_REQUIRE_BROWSER=1).
+# Where a browser must be there, its absence fails the tests instead.
+_REQUIRED = any(os.environ.get(name) for name in ("BRIDGE_REQUIRE_SOFTWARE", "BRIDGE_REQUIRE_BROWSER"))
 needs_chromium = [
     pytest.mark.browser,
     pytest.mark.skipif(
-        CHROMIUM is None and not os.environ.get("BRIDGE_REQUIRE_BROWSER"),
+        CHROMIUM is None and not _REQUIRED,
         reason="no Chromium here: install it (Debian: apt-get install chromium) to test what a person sees",
     ),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),  # of the driver's own pipes
@@ -37,7 +38,7 @@ _ARGUMENTS = (
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
     """Run Chromium for one test."""
-    assert CHROMIUM is not None, "BRIDGE_REQUIRE_BROWSER is set, and there is no Chromium"
+    assert CHROMIUM is not None, "BRIDGE_REQUIRE_SOFTWARE or BRIDGE_REQUIRE_BROWSER is set, and there is no Chromium"
     async with async_playwright() as driver:
         running = await driver.chromium.launch(executable_path=CHROMIUM, args=list(_ARGUMENTS))
         yield running

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test crash load cover lint format lock clean chromium fronts
+.PHONY: help demo test crash load cover lint format lock clean chromium fronts systemd
 
 help: ## list what make can do
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -21,10 +21,10 @@ $(STAMP): requirements/dev.lock pyproject.toml
 demo: $(STAMP) ## run HumHub, ONLYOFFICE Docs (small stand-ins) and the bridge; open the printed address
 	$(BIN)/humhub-bridge demo
 
-test: $(STAMP) chromium fronts ## run the whole suite, with Chromium, nginx, Caddy and HAProxy
+test: $(STAMP) chromium fronts systemd ## run the whole suite, with Chromium, nginx, Caddy and HAProxy
 	$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
 
-cover: $(STAMP) chromium fronts ## run the suite and show branch coverage, room by room
+cover: $(STAMP) chromium fronts systemd ## run the suite and show branch coverage, room by room
 	$(BIN)/python -m pytest -n auto --dist loadgroup --cov --cov-report=term $(ARGS)
 
 crash: $(STAMP) ## kill the bridge 1,000 times, HumHub and Docs too, and see that no edit is lost
@@ -39,6 +39,9 @@ chromium:
 fronts:
 	@sh tests/networks/install.sh
 
+systemd:
+	@sh tests/deploy/install.sh
+
 lint: $(STAMP) ## ruff and mypy, both strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -52,6 +55,7 @@ lock: $(STAMP) ## resolve the locked, hashed sets of dependencies anew
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv pip compile --quiet --universal --no-strip-extras --generate-hashes --no-emit-index-url --no-header -p 3.11 pyproject.toml --extra demo --group dev -o requirements/dev.lock
 	$(BIN)/uv pip compile --quiet --universal --no-strip-extras --generate-hashes --no-emit-index-url --no-header -p 3.11 pyproject.toml -o requirements/production.lock
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header -p 3.11 - -o requirements/build.lock
 
 clean: ## remove the environment and what was built
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis artifacts

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import ssl
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -61,6 +62,7 @@ class Editor:
     script: str
     transports: Sequence[str] = WEBSOCKET
     address: str = BROWSERS.resident
+    trust: ssl.SSLContext | None = None
     draft: Draft = field(default_factory=Draft)
     people: list[str] = field(default_factory=list)
     warnings: list[int] = field(default_factory=list)
@@ -88,7 +90,8 @@ class Editor:
     async def open(self, within: float = _PATIENCE) -> None:
         """Load the script, connect, and wait until the document is there; raise RefusedError where it isn't."""
         self._http = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(local_addr=(self.address, 0)), cookie_jar=aiohttp.DummyCookieJar()
+            connector=aiohttp.TCPConnector(local_addr=(self.address, 0), ssl=self.trust or True),
+            cookie_jar=aiohttp.DummyCookieJar(),
         )
         try:
             await self._load_script(self._http)

@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import secrets
 import sqlite3
+import ssl
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -28,12 +29,13 @@ from bridge.app import running
 from bridge.config import Config
 from bridge.demo.docs import Callback, DocsSettings, SmallDocs
 from bridge.demo.humhub import HumHubSettings, SmallHumHub
-from bridge.demo.networks import DOCS, HUMHUB, check_addresses
+from bridge.demo.networks import BROWSERS, DOCS, HUMHUB, check_addresses
 from bridge.demo.person import Person
-from bridge.demo.wiring import Addresses, configuration, module_addresses, straight_addresses
+from bridge.demo.wiring import Addresses, Layout, configuration, module_addresses
 from bridge.store.sqlite import path_of
 
-HUMHUB_HEADER = "Authorization"
+# Each HumHub has a header of its own where there are several.
+HUMHUB_HEADERS = ("Authorization", "X-Module-Jwt")
 DOCS_HEADER = "AuthorizationJwt"
 _POLL = 0.02
 LEGS = ("browser", "docs", "humhub")
@@ -72,16 +74,29 @@ class House:
     directory: Path
     addresses: Addresses
     config: Config
-    humhub: SmallHumHub
+    humhubs: tuple[SmallHumHub, ...]
     docs: SmallDocs
-    browser_url: str
-    """Where people go: the browser leg, or HumHub itself in a house without a bridge."""
+    layout: Layout
     _people: list[Person] = field(default_factory=list)
     _bridge: AsyncExitStack | None = None
 
     @property
+    def humhub(self) -> SmallHumHub:
+        """The only HumHub, or the first of several."""
+        return self.humhubs[0]
+
+    @property
+    def browser_url(self) -> str:
+        """Where people go: the browser leg, or HumHub itself."""
+        return self.front(0)
+
+    @property
     def admin_url(self) -> str:
-        return f"http://{self.addresses.admin}"
+        return f"{self.layout.scheme}://{self.addresses.admin}"
+
+    def front(self, site: int) -> str:
+        """Give where people go who use a site."""
+        return self.addresses.front(self.layout, site)
 
     @property
     def saves(self) -> list[Path]:
@@ -95,17 +110,21 @@ class House:
 
     # People
 
-    def person(self, username: str) -> Person:
+    def person(self, username: str, site: int = 0) -> Person:
         """Give a user a browser; nobody is logged in yet."""
-        settings = self.humhub.settings
-        user = self.humhub.users[username]
-        base = self.browser_url + settings.base_path
-        self._people.append(Person(username, user.password, base, pretty_urls=settings.pretty_urls))
+        humhub = self.humhubs[site]
+        base, password = self.front(site) + humhub.settings.base_path, humhub.users[username].password
+        pretty = humhub.settings.pretty_urls
+        self._people.append(Person(username, password, base, pretty_urls=pretty, trust=self._trust))
         return self._people[-1]
 
-    async def log_in(self, username: str) -> Person:
+    @property
+    def _trust(self) -> ssl.SSLContext | None:
+        return self.layout.certificate.trusted() if self.layout.certificate else None
+
+    async def log_in(self, username: str, site: int = 0) -> Person:
         """Give a user a browser and log in."""
-        person = self.person(username)
+        person = self.person(username, site)
         await person.log_in()
         return person
 
@@ -128,10 +147,12 @@ class House:
         await self.start_bridge()
 
     async def start_humhub(self) -> None:
-        await self.humhub.start(self.addresses.humhub.host, self.addresses.humhub.port)
+        for humhub, listen in zip(self.humhubs, self.addresses.humhubs, strict=True):
+            await humhub.start(listen.host, listen.port)
 
     async def stop_humhub(self) -> None:
-        await self.humhub.stop()
+        for humhub in self.humhubs:
+            await humhub.stop()
 
     async def kill_humhub(self) -> None:
         """Kill HumHub in the middle of everything."""
@@ -158,7 +179,7 @@ class House:
             await person.close()
         await self.stop_bridge()
         await self.docs.stop()
-        await self.humhub.stop()
+        await self.stop_humhub()
 
     # What came of it
 
@@ -182,7 +203,8 @@ class House:
         """Count what the bridge has moved so far, from its own metrics; nothing where no bridge runs."""
         if self._bridge is None:
             return Traffic(Counter(), 0)
-        async with aiohttp.ClientSession() as http, http.get(f"{self.admin_url}/metrics") as answer:
+        connector = aiohttp.TCPConnector(ssl=self._trust or True)
+        async with aiohttp.ClientSession(connector=connector) as http, http.get(f"{self.admin_url}/metrics") as answer:
             page = await answer.text()
         counts: Counter[str] = Counter()
         websockets = 0
@@ -203,53 +225,64 @@ async def house(
     docs: Mapping[str, Any] | None = None,
     humhub: Mapping[str, Any] | None = None,
     adjust: Adjust = lambda config: config,
-    bridged: bool = True,
     without: tuple[str, ...] = (),
+    **layout: Any,
 ) -> AsyncIterator[House]:
     """Run a house in `directory`.
 
     `docs` and `humhub` override fields of the stand-ins' settings; `adjust` changes the bridge's configuration; `port`
-    is the browser leg's. Not `bridged`, HumHub's module is set up as if everything could reach everything, and people
-    call HumHub itself. What is named in `without` (`humhub`, `docs`, `bridge`) isn't started.
+    is the browser leg's. What is named in `without` (`humhub`, `docs`, `bridge`) isn't started. Everything else is a
+    field of `Layout`.
     """
     check_addresses()
-    addresses = Addresses.choose(port)
-    humhub_secret, docs_secret = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+    laid = Layout(**layout)
+    addresses = Addresses.choose(port, laid.sites)
+    shown, trusted = (laid.certificate.shown(), laid.certificate.trusted()) if laid.certificate else (None, None)
     docs_settings = DocsSettings(
         **{
             **_DOCS_DEFAULTS,
-            "secret": docs_secret,
+            "secret": secrets.token_urlsafe(32),
             "header": DOCS_HEADER,
             "clients": DOCS.cidr,
             "source_address": DOCS.resident,
+            "tls": shown,
+            "trust": trusted,
             **(docs or {}),
         }
     )
-    three = module_addresses(addresses) if bridged else straight_addresses(addresses)
-    humhub_settings = HumHubSettings(
-        **{
-            **three,
-            "secret": humhub_secret,
-            "header": HUMHUB_HEADER,
-            "clients": HUMHUB.cidr,
-            "source_address": HUMHUB.resident,
-            **(humhub or {}),
-        }
-    )
+    humhubs = [
+        HumHubSettings(
+            **{
+                **module_addresses(addresses, laid, site),
+                "secret": secrets.token_urlsafe(32),
+                "header": HUMHUB_HEADERS[site % len(HUMHUB_HEADERS)],
+                "clients": (HUMHUB.cidr, *((BROWSERS.cidr,) if laid.direct else ())),
+                "source_address": addresses.humhubs[site].host,
+                "trusts_forwarded": laid.certificate is not None,
+                "tls": shown,
+                "trust": trusted,
+                **(humhub or {}),
+            }
+        )
+        for site in range(laid.sites)
+    ]
     made = House(
         directory=directory,
         addresses=addresses,
-        config=adjust(configuration(directory, addresses, humhub_settings, docs_settings)),
-        humhub=SmallHumHub(humhub_settings, directory / "humhub"),
+        config=adjust(configuration(directory, addresses, laid, humhubs, docs_settings)),
+        humhubs=tuple(
+            SmallHumHub(settings, directory / ("humhub" if not site else f"humhub-{site + 1}"))
+            for site, settings in enumerate(humhubs)
+        ),
         docs=SmallDocs(docs_settings, directory / "docs"),
-        browser_url=f"http://{addresses.browser if bridged else addresses.humhub}",
+        layout=laid,
     )
     try:
         if "humhub" not in without:
             await made.start_humhub()
         if "docs" not in without:
             await made.start_docs()
-        if bridged and "bridge" not in without:
+        if laid.bridged and "bridge" not in without:
             await made.start_bridge()
         yield made
     finally:

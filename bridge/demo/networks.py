@@ -33,6 +33,12 @@ class Network:
     bridge: str
 
     @property
+    def residents(self) -> tuple[str, ...]:
+        """Give the addresses of several who live there, the resident's first; none is the bridge's."""
+        root = self.cidr.rpartition(".")[0]
+        return (self.resident, *(f"{root}.{number}" for number in (3, 4)))
+
+    @property
     def block(self) -> ipaddress.IPv4Network:
         return ipaddress.IPv4Network(self.cidr)
 

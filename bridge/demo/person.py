@@ -7,6 +7,7 @@ is taken from the page.
 from __future__ import annotations
 
 import json
+import ssl
 import time
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -52,7 +53,14 @@ class Person:
     """
 
     def __init__(
-        self, username: str, password: str, base: str, *, pretty_urls: bool = True, address: str = BROWSERS.resident
+        self,
+        username: str,
+        password: str,
+        base: str,
+        *,
+        pretty_urls: bool = True,
+        address: str = BROWSERS.resident,
+        trust: ssl.SSLContext | None = None,
     ) -> None:
         self.username = username
         self.base = URL(base)
@@ -61,8 +69,10 @@ class Person:
         self.csrf = ""
         self._editors: list[Editor] = []
         self.address = address
+        self.trust = trust
         self.http = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(local_addr=(address, 0)), cookie_jar=aiohttp.CookieJar(unsafe=True)
+            connector=aiohttp.TCPConnector(local_addr=(address, 0), ssl=trust or True),
+            cookie_jar=aiohttp.CookieJar(unsafe=True),
         )
 
     async def __aenter__(self) -> Self:
@@ -152,7 +162,7 @@ class Person:
 
     def editor(self, page: EditorPage, **options: Any) -> Editor:
         """Make the editor of an open modal; it isn't connected yet."""
-        made = Editor(page.config, str(page.script), address=self.address, **options)
+        made = Editor(page.config, str(page.script), address=self.address, trust=self.trust, **options)
         self._editors.append(made)
         return made
 

@@ -19,6 +19,7 @@ import docx
 
 from bridge.demo.editor import Editor, RefusedError
 from bridge.demo.house import House
+from bridge.demo.humhub import SmallHumHub
 from bridge.demo.humhub.samples import odt
 from bridge.demo.person import PageError, Person
 
@@ -46,9 +47,9 @@ class Step:
     seconds: float
 
 
-async def play(house: House) -> AsyncIterator[Step]:
-    """Play the story in a running house; the steps come as they end, and none after one that failed."""
-    story = _Story(house)
+async def play(house: House, site: int = 0) -> AsyncIterator[Step]:
+    """Play the story on a site of a running house; the steps come as they end, and none after one that failed."""
+    story = _Story(house, site)
     for name, act in story.acts():
         before, started = await house.traffic(), time.perf_counter()
         try:
@@ -70,6 +71,7 @@ Act = Callable[[], Awaitable[str]]
 @dataclass(slots=True)
 class _Story:
     house: House
+    site: int
     people: list[Person] = field(default_factory=list)
     editors: list[Editor] = field(default_factory=list)
     guid: str = ""
@@ -94,10 +96,10 @@ class _Story:
 
     async def log_in(self) -> str:
         for name in (AUTHOR, COLLEAGUE):
-            person = self.house.person(name)
+            person = self.house.person(name, self.site)
             self.people.append(person)
             await person.log_in()
-        return f"{AUTHOR} and {COLLEAGUE} are in HumHub, at {self.house.browser_url}"
+        return f"{AUTHOR} and {COLLEAGUE} are in HumHub, at {self.house.front(self.site)}"
 
     async def create(self) -> str:
         self.guid = await self.author.create("Minutes of our first meeting")
@@ -171,7 +173,7 @@ class _Story:
 
     def _file_key(self) -> str | None:
         """Look behind HumHub's pages: no page shows the document key."""
-        return self.house.humhub.files[self.guid].key
+        return self.house.humhubs[self.site].files[self.guid].key
 
     async def _expect_in_humhub(self, text: str) -> None:
         words = _words(await self.author.read(self.guid))
@@ -182,7 +184,10 @@ class _Story:
         deadline = time.monotonic() + self.house.docs.settings.save_delay + _PATIENCE
         while not condition():
             if time.monotonic() > deadline:
-                raise StoryError(what, f"nothing; HumHub heard {_heard(self.house)}, Docs was told {_told(self.house)}")
+                raise StoryError(
+                    what,
+                    f"nothing; HumHub heard {_heard(self.house.humhubs[self.site])}, Docs was told {_told(self.house)}",
+                )
             await asyncio.sleep(_POLL)
 
 
@@ -193,8 +198,8 @@ def _words(body: bytes) -> str:
         raise StoryError("a DOCX in HumHub", f"{len(body)} bytes that are none ({error})") from error
 
 
-def _heard(house: House) -> str:
-    tracks = house.humhub.tracks
+def _heard(humhub: SmallHumHub) -> str:
+    tracks = humhub.tracks
     return f"callback {tracks[-1].status} and answered {tracks[-1].answered}" if tracks else "no callback"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Generator
+from typing import Any
 
 import pytest
 from playwright.async_api import Browser
@@ -26,10 +27,19 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 @pytest.fixture
-async def desk(make_house: MakeHouse, browser: Browser, request: pytest.FixtureRequest) -> AsyncIterator[Desk]:
+def layout() -> dict[str, Any]:
+    """Say how the desk's house is laid out, in what `house` takes; tests that want another one override it."""
+    return {}
+
+
+@pytest.fixture
+async def desk(
+    make_house: MakeHouse, browser: Browser, layout: dict[str, Any], request: pytest.FixtureRequest
+) -> AsyncIterator[Desk]:
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
-    running = await make_house(docs={"save_delay": 0.4, "rejoin": 30.0})
-    running.humhub.seed_samples()
+    running = await make_house(docs={"save_delay": 0.4, "rejoin": 30.0}, **layout)
+    for humhub in running.humhubs:
+        humhub.seed_samples()
     desk = Desk(running, browser)
     yield desk
     if request.node.stash.get(_FAILED, False):

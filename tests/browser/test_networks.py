@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,7 @@ async def proxy() -> AsyncIterator[str]:
 
 @pytest.mark.parametrize("blocked_by", ["browser", "proxy"])
 async def test_without_websockets_people_edit_together_by_polling(desk: Desk, proxy: str, blocked_by: str) -> None:
-    options = {"proxy": {"server": proxy}} if blocked_by == "proxy" else {}
+    options: dict[str, Any] = {"proxy": {"server": proxy}} if blocked_by == "proxy" else {}
     alice, admin = [await desk.log_in(name, **options) for name in ("alice", "admin")]
     for window in (alice, admin):
         if blocked_by == "browser":

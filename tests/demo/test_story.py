@@ -32,7 +32,8 @@ CROSSED = {
 }
 NOWHERE = {"server_url": "http://docs.invalid", "storage_url": "http://humhub.invalid"}
 SAME_SECRET = "one-secret-for-both-0123456789abcdef"
-BROWSERS_MAY = {"clients": BROWSERS.cidr}
+AND_BROWSERS = {"clients": (BROWSERS.cidr,)}
+DOCS_TOO = {"clients": BROWSERS.cidr}
 
 
 async def played(house: House) -> list[Step]:
@@ -54,14 +55,14 @@ async def test_the_whole_story_goes_well(make_house: MakeHouse, humhub: dict[str
     ("fails_at", "because", "settings"),
     [
         ("log in", "connection", {}),
-        ("open by two", "connection", {"humhub": BROWSERS_MAY}),
-        ("open by two", "4006", {"humhub": BROWSERS_MAY, "docs": BROWSERS_MAY}),
+        ("open by two", "connection", {"humhub": AND_BROWSERS}),
+        ("open by two", "4006", {"humhub": AND_BROWSERS, "docs": DOCS_TOO}),
         (
             "open by two",
             "err: -4",
             {
-                "humhub": {**BROWSERS_MAY, "secret": SAME_SECRET},
-                "docs": {**BROWSERS_MAY, "secret": SAME_SECRET, "header": "Authorization"},
+                "humhub": {**AND_BROWSERS, "secret": SAME_SECRET},
+                "docs": {**DOCS_TOO, "secret": SAME_SECRET, "header": "Authorization"},
             },
         ),
     ],

@@ -80,7 +80,7 @@ class Caller:
     async def _attempt(self, url: str, fields: Fields) -> Attempt:
         authorization, plain, body_token = self._sign(fields)
         filetype = {"filetype": plain.pop("filetype")} if "filetype" in plain else {}
-        text = compact({**plain, "token": body_token, **filetype})
+        text = compact({**plain, **({"token": body_token} if body_token else {}), **filetype})
         sent = {**plain, **filetype}
         try:
             async with asyncio.timeout(self.settings.callback_timeout):
@@ -92,9 +92,11 @@ class Caller:
         return Attempt(sent, answer, body)
 
     def _sign(self, fields: Fields) -> tuple[str, Fields, str]:
-        """Return the header's value, the plain fields and the body's token."""
+        """Return the header's value, the plain fields and the body's token; no tokens without a secret."""
         now, secret = time.time(), self.settings.secret
         plain = dict(fields)
+        if not secret:
+            return "", plain, ""
         header = tokens.sign_header(plain, secret, now)
         if len(header) >= HEADER_LIMIT:
             plain.pop("changesurl", None)

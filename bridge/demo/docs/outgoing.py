@@ -60,7 +60,8 @@ class Outgoing:
 
     async def open(self) -> None:
         source = self.settings.source_address
-        connector = aiohttp.TCPConnector(force_close=True, local_addr=(source, 0) if source else None)
+        local = (source, 0) if source else None
+        connector = aiohttp.TCPConnector(force_close=True, local_addr=local, ssl=self.settings.trust or True)
         self._session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -76,14 +77,18 @@ class Outgoing:
 
     async def post_json(self, url: str, text: str, authorization: str) -> tuple[int, str]:
         """Return status and body of the answer to a POST, redirects followed as Docs follows them."""
-        headers = {"Content-Type": "application/json", self.settings.header: authorization}
+        headers = {"Content-Type": "application/json"}
+        if authorization:
+            headers[self.settings.header] = authorization
         async with self._answer("POST", url, headers, text.encode()) as response:
             return response.status, (await response.read()).decode(errors="replace")
 
     async def get(self, url: str, extra: Mapping[str, str] | None = None) -> tuple[bytes, Mapping[str, str]]:
         """Return body and headers of a signed GET; raise CallError on anything but 200 or 206."""
-        signed = tokens.sign_header({"url": url}, self.settings.secret, time.time())
-        headers = {self.settings.header: tokens.PREFIX + signed, **(extra or {})}
+        headers = dict(extra or {})
+        if self.settings.secret:
+            signed = tokens.sign_header({"url": url}, self.settings.secret, time.time())
+            headers[self.settings.header] = tokens.PREFIX + signed
         async with self._answer("GET", url, headers, None) as response:
             if response.status not in {200, 206}:
                 raise CallError(f"HTTP {response.status}", retryable=True, status=response.status)

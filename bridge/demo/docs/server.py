@@ -84,13 +84,15 @@ class SmallDocs:
     @property
     def url(self) -> str:
         host, port = self._address
-        return f"http://{host}:{port}"
+        return f"http{'s' if self.settings.tls else ''}://{host}:{port}"
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
         await self._outgoing.open()
         self._runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=0.5)
         await self._runner.setup()
-        self._server = await asyncio.get_running_loop().create_server(self._accept, host, port, reuse_address=True)
+        self._server = await asyncio.get_running_loop().create_server(
+            self._accept, host, port, reuse_address=True, ssl=self.settings.tls
+        )
         self._address = self._server.sockets[0].getsockname()[:2]
         self._editors.resume()
 

@@ -5,6 +5,7 @@ The clocks default to what the real server was seen to do; tests scale them down
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass, field
 
 MIB = 1024 * 1024
@@ -18,7 +19,8 @@ class DocsSettings:
     """Settings of one small Docs server; times are in seconds, sizes in bytes."""
 
     secret: str = field(repr=False)
-    """Signs what is sent (outbox) and verifies what comes (inbox, browser)."""
+    """Signs what is sent (outbox) and verifies what comes (inbox, browser). Where it is empty nothing is signed, and
+    nothing needs a token; one that is there is verified all the same, and can't hold."""
     session_secret: str = field(default="", repr=False)
     """Signs the editors' session tokens; derived from `secret` where empty."""
     header: str = "Authorization"
@@ -26,6 +28,10 @@ class DocsSettings:
     """CIDR of the clients that are served; any other connection is aborted without a byte."""
     source_address: str | None = None
     """Local address of outgoing calls."""
+    tls: ssl.SSLContext | None = None
+    """The certificate that is shown; plain HTTP without."""
+    trust: ssl.SSLContext | None = None
+    """Whose certificates outgoing calls believe."""
     save_delay: float = 5.0
     """From the last one's leaving to the save."""
     rejoin: float = 10.0

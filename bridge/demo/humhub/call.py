@@ -58,7 +58,7 @@ class Call:
     @property
     def origin(self) -> str:
         """Scheme and host as this HumHub believes them: from Host, unless it trusts its proxy."""
-        scheme, host = "http", self.request.headers.get("Host", "localhost")
+        scheme, host = "https" if self.hub.settings.tls else "http", self.request.headers.get("Host", "localhost")
         if self.hub.settings.trusts_forwarded:
             scheme = self.request.headers.get("X-Forwarded-Proto", scheme)
             host = self.request.headers.get("X-Forwarded-Host", host)

@@ -25,5 +25,7 @@ class Doorman(asyncio.Protocol):
         protocol.connection_made(transport)
 
 
-def within(address: str, network: str | None) -> bool:
-    return network is None or ipaddress.ip_address(address) in ipaddress.ip_network(network)
+def within(address: str, networks: tuple[str, ...] | None) -> bool:
+    return networks is None or any(
+        ipaddress.ip_address(address) in ipaddress.ip_network(network) for network in networks
+    )

@@ -128,7 +128,9 @@ class Outgoing:
     def _session(self) -> aiohttp.ClientSession:
         source = self._hub.settings.source_address
         session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(local_addr=(source, 0) if source else None, force_close=True),
+            connector=aiohttp.TCPConnector(
+                local_addr=(source, 0) if source else None, force_close=True, ssl=self._hub.settings.trust or True
+            ),
             timeout=aiohttp.ClientTimeout(total=None),
             auto_decompress=False,
             skip_auto_headers=("Accept-Encoding", "User-Agent"),

@@ -108,7 +108,7 @@ class SmallHumHub:
     @property
     def url(self) -> str:
         host, port = self._address
-        return f"http://{host}:{port}{self.settings.base_path}"
+        return f"http{'s' if self.settings.tls else ''}://{host}:{port}{self.settings.base_path}"
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
         """Listen; port 0 takes a free one."""
@@ -121,7 +121,9 @@ class SmallHumHub:
         server = self._runner.server
         if server is None:
             raise RuntimeError("the listener could not be set up")
-        self._server = await asyncio.get_running_loop().create_server(lambda: Doorman(self._admits, server), host, port)
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: Doorman(self._admits, server), host, port, ssl=self.settings.tls
+        )
         name = self._server.sockets[0].getsockname()
         self._address = (name[0], name[1])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass, field
 
 
@@ -22,12 +23,16 @@ class HumHubSettings:
     """Where HumHub lies in a sub-directory, e.g. `/hub`."""
     pretty_urls: bool = True
     """Without them a route is `/index.php?r=onlyoffice%2Fopen&…`."""
-    clients: str | None = None
-    """CIDR of the network that is served; any other connection is aborted without a byte."""
+    clients: tuple[str, ...] | None = None
+    """CIDRs of the networks that are served; any other connection is aborted without a byte."""
     source_address: str | None = None
     """Local address of HumHub's own calls."""
     maintenance: bool = False
     """Only administrators are served; anybody else is logged out and led to the login page."""
+    tls: ssl.SSLContext | None = None
+    """The certificate that is shown; plain HTTP without."""
+    trust: ssl.SSLContext | None = None
+    """Whose certificates HumHub's own calls believe."""
     trusts_forwarded: bool = False
     """`request.trustedHosts`: X-Forwarded-Proto and -Host count."""
 

@@ -13,7 +13,7 @@ from bridge.demo.humhub import SmallHumHub
 
 
 async def test_connections_from_elsewhere_end_without_a_byte(hub: SmallHumHub) -> None:
-    hub.settings = replace(hub.settings, clients="127.0.2.0/24")
+    hub.settings = replace(hub.settings, clients=("127.0.2.0/24",))
     url = f"{hub.url}/user/auth/login"
     for source, welcome in (("127.0.2.7", True), ("127.0.3.7", False)):
         connector = aiohttp.TCPConnector(local_addr=(source, 0))

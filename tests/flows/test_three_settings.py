@@ -167,6 +167,6 @@ async def test_what_is_saved_as_another_file_is_fetched_through_the_bridge(h: Ho
         async with http.post(f"{base}/downloadas/{editor.key}", params=query) as answer:
             link = (await answer.json(content_type=None))["data"]
     assert link.startswith(f"{base}/cache/files/")
-    saved = await alice._post(alice.to("onlyoffice/api/saveas"), {"guid": guid, "name": "Copy.docx", "url": link})
+    saved = await alice.send(alice.to("onlyoffice/api/saveas"), {"guid": guid, "name": "Copy.docx", "url": link})
     assert words(h.humhub.files[saved["file"]["guid"]].content()) == "To be copied."
     await editor.leave()

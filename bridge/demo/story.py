@@ -167,8 +167,9 @@ class _Story:
         for editor in self.editors:
             await editor.leave()
         await self._wait_for(lambda: self._file_key() is None, "HumHub to hear that the document is saved (callback 2)")
-        # HumHub clears its key a moment before the bridge has its answer and lets go of the file.
+        # HumHub clears its key a moment before the bridge has its answer and Docs has the bridge's.
         await self._wait_for(lambda: not self.house.saves, "no undelivered edit at the bridge")
+        await self._wait_for(lambda: self.house.docs.callbacks[-1].acknowledged is not None, "an answer for Docs")
         return "everybody left; no edit waits anywhere"
 
     def _file_key(self) -> str | None:

@@ -32,7 +32,8 @@ from bridge.legs.door import Door
 from bridge.legs.engines import Engines
 from bridge.legs.listener import bounds, listen
 from bridge.legs.middleware import Entrance, name_answer, shared
-from bridge.legs.state import CLOCK, ENGINES, LIMITS, METRICS, POLLS, SAVES, SOCKETS, TOPOLOGY, Limits
+from bridge.legs.opens import Opens
+from bridge.legs.state import CLOCK, ENGINES, LIMITS, METRICS, OPENS, POLLS, SAVES, SOCKETS, TOPOLOGY, Limits
 from bridge.protocol.errors import ConfigurationError
 from bridge.saves.saves import Saves, open_saves
 from bridge.saves.steps import Observer, unobserved
@@ -115,6 +116,7 @@ def _leg(config: Config, common: _Common, name: str) -> web.Application:
     limits = config.limits
     app[TOPOLOGY] = common.topologies[name]
     app[SAVES] = common.saves
+    app[OPENS] = common.opens
     app[SOCKETS] = common.sockets
     app[POLLS] = common.polls
     app[ENGINES] = Engines()
@@ -216,6 +218,7 @@ class _Common:
     clock: Callable[[], float]
     sockets: LiveSockets
     polls: LiveSockets
+    opens: Opens
 
     async def count_saves(self) -> None:
         """Bring the figures about saves up to date."""
@@ -237,7 +240,8 @@ async def _common(
     metrics, sockets = Metrics(), LiveSockets()
     saves = await open_saves(config, topologies["docs"], clock, observe=steps, ended=metrics.delivered, stack=stack)
     metrics.watch(websockets=lambda: len(sockets))
-    return _Common(topologies, {}, certificates, _room(config), saves, metrics, clock, sockets, LiveSockets())
+    opens = await stack.enter_async_context(Opens())
+    return _Common(topologies, {}, certificates, _room(config), saves, metrics, clock, sockets, LiveSockets(), opens)
 
 
 def _refuse_what_is_lacking(config: Config) -> None:

@@ -6,11 +6,11 @@ routes are for Docs alone and are refused here in every spelling.
 
 from __future__ import annotations
 
-import re
+import json
 import zlib
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from http import HTTPStatus
-from urllib.parse import parse_qsl
 
 import structlog
 from aiohttp import web
@@ -19,13 +19,14 @@ from multidict import CIMultiDict
 from bridge import hop
 from bridge.legs import saveas
 from bridge.legs.middleware import client_of, note, raw_target
-from bridge.legs.state import CLOCK, LIMITS, SAVES, TOPOLOGY
+from bridge.legs.opens import Turn
+from bridge.legs.state import CLOCK, LIMITS, OPENS, SAVES, TOPOLOGY
 from bridge.protocol.editor import rewrite
 from bridge.protocol.errors import NoRouteError, StorageError
 from bridge.protocol.headers import answerable, forwardable, set_forwarded
 from bridge.protocol.notice import waiting_notice
+from bridge.protocol.pages import Opening, Page, info_target, names_backend, page_of, spelt_once
 from bridge.protocol.saveas import names_saveas
-from bridge.protocol.urls import names_backend
 from bridge.saves import rules
 from bridge.sites import Site
 from bridge.transport.memory import HELD
@@ -36,7 +37,7 @@ __all__ = ["page", "routes"]
 
 log = structlog.get_logger(__name__)
 
-_OPEN = re.compile(r"(?:/index\.php)?/onlyoffice/open/?", re.IGNORECASE)
+_INFO = 64 << 10
 _CODINGS = {"": None, "identity": None, "gzip": 31, "x-gzip": 31, "deflate": 47}
 
 
@@ -51,15 +52,30 @@ async def page(request: web.Request) -> web.StreamResponse:
             "That route of HumHub is for ONLYOFFICE Docs.",
             remedy="Docs must use the docs leg: set the module's storage address to legs.docs.url.",
         )
-    if request.method == "GET" and opens_editor(path, query, base_path=site.base_path):
-        return await _editor(request, site, target)
+    match page_of(path, query, base_path=site.base_path):
+        case None:
+            return await _relayed(request, site, target)
+        case Page.OPEN if request.method == "GET":
+            return await _in_turn(request, site, lambda: _editor(request, site, target))
+        case _:
+            return await _in_turn(request, site, lambda: _unseen(request, site, target), alone=True)
+
+
+async def _relayed(request: web.Request, site: Site, target: str) -> web.StreamResponse:
+    path, _, query = target.partition("?")
     saving_as = names_saveas(path, query)
     body = await saveas.form(request, site) if saving_as else request_body(request, request.app[LIMITS].body)
     async with site.upstream.request(request.method, target, headers=_outbound(request), body=body) as answer:
         return await stream(request, answer, headers=answerable(answer.headers))
 
 
-async def _editor(request: web.Request, site: Site, target: str) -> web.StreamResponse:
+async def _unseen(request: web.Request, site: Site, target: str) -> tuple[web.StreamResponse, None]:
+    """Relay what may make a document key and doesn't show it."""
+    return await _relayed(request, site, target), None
+
+
+async def _editor(request: web.Request, site: Site, target: str) -> tuple[web.StreamResponse, str | None]:
+    """Relay the editor's page, rewritten, and give the document key that it shows, if it does."""
     headers = _outbound(request)
     # What isn't asked for needn't be undone: gzip is the one coding that HumHub knows.
     takes_gzip = "gzip" in headers.get("Accept-Encoding", "")
@@ -75,17 +91,18 @@ async def _editor(request: web.Request, site: Site, target: str) -> web.StreamRe
         if raw is None:
             if answer.status == HTTPStatus.OK:
                 log.warning("editor page passed on as it is", site=site.name, content_type=kind, limit=limit)
-            return await stream(request, answer, headers=answerable(answer.headers))
-        return web.Response(body=await _rewritten(request, site, answer, raw), headers=_page_headers(answer))
+            return await stream(request, answer, headers=answerable(answer.headers)), None
+        page, key = await _rewritten(request, site, answer, raw)
+        return web.Response(body=page, headers=_page_headers(answer)), key
 
 
-async def _rewritten(request: web.Request, site: Site, answer: Answer, raw: bytes) -> bytes:
-    """Give the page with its editor configuration signed for Docs, in the coding that it came in."""
+async def _rewritten(request: web.Request, site: Site, answer: Answer, raw: bytes) -> tuple[bytes, str | None]:
+    """Give the page with its editor configuration signed for Docs, in the coding that it came in, and its key."""
     coding = answer.headers.get("Content-Encoding", "").strip().lower()
     page = _decoded(raw, coding, request.app[LIMITS].page)
     if page is None:
         log.warning("editor page passed on as it is", site=site.name, coding=coding)
-        return raw
+        return raw, None
     if (held := request.get(HELD)) is not None:
         held.take(len(page))
     client, opened, servers = client_of(request), list[tuple[str, str]](), list[str]()
@@ -100,13 +117,14 @@ async def _rewritten(request: web.Request, site: Site, answer: Answer, raw: byte
     edited = rewrite(page, edits)
     note(request, editor=edited is not None)
     if edited is None:
-        return raw
+        return raw, None
     for server in servers[:1]:
         await saveas.learn(request, site, server)
     for key, target in tuple(opened):
         if await _opens_what_waits(request, site, key, target):
             edited = rewrite(page, replace(edits, notice=lambda _, lang: waiting_notice(lang))) or edited
-    return edited if _CODINGS[coding] is None else _encoded(edited, coding)
+    packed = edited if _CODINGS[coding] is None else _encoded(edited, coding)
+    return packed, opened[0][0] if opened else None
 
 
 async def _opens_what_waits(request: web.Request, site: Site, key: str, target: str) -> bool:
@@ -158,13 +176,55 @@ def _outbound(request: web.Request) -> CIMultiDict[str]:
     return headers
 
 
-def opens_editor(path: str, query: str, *, base_path: str) -> bool:
-    """Say whether a path is the module's ``onlyoffice/open``, pretty or plain: the one page with a configuration."""
-    inner = path.removeprefix(base_path)
-    if _OPEN.fullmatch(inner):
-        return True
-    routes = [value for name, value in parse_qsl(query) if name == "r"]
-    return inner in ("/", "/index.php") and bool(routes) and routes[-1].strip("/").lower() == "onlyoffice/open"
+async def _in_turn(
+    request: web.Request,
+    site: Site,
+    asked: Callable[[], Awaitable[tuple[web.StreamResponse, str | None]]],
+    *,
+    alone: bool = False,
+) -> web.StreamResponse:
+    """Ask HumHub for a page in which it may make a document key, when it is this one's turn (see ``opens.py``)."""
+    file = await _file(request, site)
+    if file is None:
+        return (await asked())[0]
+
+    async def ask(turn: Turn) -> tuple[web.StreamResponse, str | None]:
+        note(request, waited_ms=round(turn.waited * 1000, 1) or None)
+        return await asked()
+
+    limits = site.upstream.timeouts
+    return await request.app[OPENS].ask(file, ask, patience=limits.connect + limits.first_byte, alone=alone)
+
+
+async def _file(request: web.Request, site: Site) -> tuple[str, str] | None:
+    """Say which file an open is about; None if it is about none, or only leads to the page that will open it."""
+    path, _, query = raw_target(request).partition("?")
+    opening = Opening.parse(query)
+    if "X-Requested-With" not in request.headers or not (opening.share or opening.guid):
+        return None
+    if not opening.share:
+        return site.name, spelt_once(opening.guid)
+    opens, share = request.app[OPENS], spelt_once(opening.share)
+    guid = opens.file_of(site.name, share)
+    if guid is None:
+        guid = await _shared(request, site, info_target(path, opening.share, base_path=site.base_path))
+        if guid is None:
+            return site.name, f"share:{share}"
+        opens.learn(site.name, share, guid)
+    return site.name, guid
+
+
+async def _shared(request: web.Request, site: Site, target: str) -> str | None:
+    """Ask HumHub, as this browser, which file a share link is of."""
+    headers = _outbound(request)
+    headers["Accept-Encoding"] = "identity"
+    async with site.upstream.request("GET", target, headers=headers) as answer:
+        raw = await answer.read_within(_INFO) if answer.status == HTTPStatus.OK else None
+    try:
+        return spelt_once(json.loads(raw)["file"]["guid"]) if raw is not None else None
+    except (ValueError, KeyError, TypeError):
+        log.warning("a share link's file is not known: others may get another key", site=site.name, target=target)
+        return None
 
 
 def routes() -> list[web.RouteDef]:

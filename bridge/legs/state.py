@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from bridge.legs.engines import Engines
+from bridge.legs.opens import Opens
 from bridge.saves.saves import Saves
 from bridge.sites import Topology
 from bridge.transport.websocket import LiveSockets
 from bridge.watch.metrics import Metrics
 
-__all__ = ["CLOCK", "ENGINES", "LIMITS", "METRICS", "POLLS", "SAVES", "SOCKETS", "TOPOLOGY", "Limits"]
+__all__ = ["CLOCK", "ENGINES", "LIMITS", "METRICS", "OPENS", "POLLS", "SAVES", "SOCKETS", "TOPOLOGY", "Limits"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ TOPOLOGY = web.AppKey("TOPOLOGY", Topology)
 LIMITS = web.AppKey("LIMITS", Limits)
 METRICS = web.AppKey("METRICS", Metrics)
 ENGINES = web.AppKey("ENGINES", Engines)
+OPENS = web.AppKey("OPENS", Opens)
 POLLS = web.AppKey("POLLS", LiveSockets)
 SAVES = web.AppKey("SAVES", Saves)
 SOCKETS = web.AppKey("SOCKETS", LiveSockets)

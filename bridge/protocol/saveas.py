@@ -12,7 +12,8 @@ from urllib.parse import quote_plus, unquote_plus
 
 from bridge.protocol.errors import BadAnswerError, BadRequestError
 from bridge.protocol.keys import key_of_file
-from bridge.protocol.urls import docs_file, names_route, php_name
+from bridge.protocol.pages import names_route
+from bridge.protocol.urls import docs_file, php_name
 
 __all__ = ["names_saveas", "placed"]
 

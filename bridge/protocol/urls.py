@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 import re
 from dataclasses import dataclass
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from bridge.protocol.errors import BadRequestError, RefusedError
 from bridge.protocol.paths import normalise
@@ -22,8 +22,6 @@ __all__ = [
     "api_script",
     "backend_target",
     "docs_file",
-    "names_backend",
-    "names_route",
     "php_name",
     "server_of",
     "sibling",
@@ -109,22 +107,6 @@ def sibling(target: str, route: Backend) -> str:
     """Give the target of another backend route for the same document: routes differ in their last word alone."""
     last = route.value.rpartition("/")[2]
     return _ROUTE.sub(lambda found: found[1] + last, target, count=1)
-
-
-def names_backend(path: str, query: str) -> bool:
-    """Say whether a browser's request would reach one of the module's backend routes, in any spelling HumHub takes."""
-    return names_route(path, query, "onlyoffice/backend")
-
-
-def names_route(path: str, query: str, route: str) -> bool:
-    """Say whether a browser's request would reach ``route`` or what is below it, in any spelling HumHub takes.
-
-    HumHub finds a route in the path (also behind ``index.php/`` or a space's prefix) and in ``r``, without regard to
-    case or surplus slashes; PHP decodes parameter names and takes the last of several.
-    """
-    spelt = [unquote(path)]
-    spelt += [value for name, value in parse_qsl(query, keep_blank_values=True) if php_name(name) == "r"]
-    return any(f"/{route}/" in re.sub(r"[/\\]+", "/", f"/{text}/").lower() for text in spelt)
 
 
 def php_name(name: str) -> str:

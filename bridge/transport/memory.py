@@ -22,13 +22,17 @@ class Memory:
 
 
 class Held:
-    """What one request holds of it; :meth:`release` gives it back."""
+    """What one request holds of it; :meth:`release` gives it back.
 
-    __slots__ = ("_bytes", "_memory")
+    What goes on after that, an editor's page for a browser that has left, is no longer counted.
+    """
+
+    __slots__ = ("_bytes", "_memory", "_released")
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
         self._bytes = 0
+        self._released = False
 
     def take(self, size: int) -> None:
         """Take ``size`` bytes more.
@@ -37,6 +41,8 @@ class Held:
             OverloadError: they aren't there.
         """
         memory = self._memory
+        if self._released:
+            return
         if memory.held + size > memory.limit:
             raise OverloadError(
                 "Too much is going on at once.",
@@ -51,6 +57,7 @@ class Held:
         """Give all of it back."""
         self._memory.held -= self._bytes
         self._bytes = 0
+        self._released = True
 
 
 HELD: Final = web.RequestKey("held", Held)

@@ -137,7 +137,7 @@ async def test_what_one_node_made_is_converted_further_by_another(make_house: Ma
         p.h.humhub.seed_samples()
         file = modal.named(p.h.humhub.files, "Minutes.odt")
         out, admin = p.h.humhub.outgoing, p.h.humhub.users["admin"]
-        doc = p.h.humhub.document_hash(file.document_key(), admin.guid)
+        doc = p.h.humhub.document_hash(file.new_key(), admin.guid)
         url = p.h.humhub.settings.storage_url + p.h.humhub.links().to("onlyoffice/backend/download", doc=doc)
         first = await out.convert(url, from_ext="odt", to_ext="docx", key="first", run_async=False)
         (maker,) = [node for node in p.nodes if node._conversions.works]

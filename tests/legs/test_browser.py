@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import gzip
 import ipaddress
 import json
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 import jwt
@@ -21,6 +23,7 @@ from tests.legs.fakes import DOCS_SECRET, HUMHUB_SECRET, NOW, Bridge, Start, cla
 from tests.ports import fresh_port
 
 OPEN = "/onlyoffice/open?guid=a&mode=edit"
+AJAX = {"X-Requested-With": "XMLHttpRequest"}
 
 
 def config_of(**changes: Any) -> dict[str, Any]:
@@ -211,6 +214,67 @@ async def test_own_links_follow_the_origin_that_the_browser_uses(start: Start) -
     headers = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "social.test"}
     _, body, _ = await bridge.ask("browser", OPEN, headers=headers)
     assert found_in(body)[1]["saveasUrl"] == "https://social.test/onlyoffice/api/saveas"
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 - the fake tells nobody
+            await asyncio.sleep(0.005)
+
+
+async def test_humhub_answers_to_its_end_a_first_opener_who_left_and_the_next_waits_for_that(bridge: Bridge) -> None:
+    """HumHub goes on without its browser, and may be about to write a key."""
+    answers, done = asyncio.Event(), []
+
+    async def respond(_: web.BaseRequest) -> web.StreamResponse:
+        await answers.wait()
+        done.append("answered")
+        return html(page(signed(config_of())))
+
+    bridge.humhub.answers(respond)
+    first, next_one, gives_up = (asyncio.create_task(bridge.ask("browser", OPEN, headers=AJAX)) for _ in range(3))
+    await until(lambda: len(bridge.humhub.seen) == 1)
+    for task in (first, gives_up):
+        task.cancel()
+    await asyncio.sleep(0.05)
+    assert (len(bridge.humhub.seen), done) == (1, [])
+    answers.set()
+    assert (await next_one)[0] == 200
+    assert (len(bridge.humhub.seen), len(done)) == (2, 2)
+
+
+@pytest.mark.parametrize("info", [b"<html>", b"[]", b'{"file":{}}'])
+async def test_a_share_link_whose_file_is_not_told_opens_all_the_same(bridge: Bridge, info: bytes) -> None:
+    bridge.humhub.answers(web.Response(body=info), html(page(signed(config_of()))))
+    status, _, _ = await bridge.ask("browser", "/onlyoffice/open?share=5f", headers=AJAX)
+    assert status == 200
+    assert [seen.target for seen in bridge.humhub.seen] == [
+        "/onlyoffice/open/get-info?share=5f",
+        "/onlyoffice/open?share=5f",
+    ]
+
+
+async def test_who_opens_by_a_link_is_asked_after_as_who_it_is_and_once(bridge: Bridge) -> None:
+    bridge.humhub.answers(web.json_response({"file": {"guid": "a"}}), html(page(signed(config_of()))))
+    for _ in range(2):
+        await bridge.ask("browser", "/onlyoffice/open?share=5f", headers={**AJAX, "Cookie": "PHPSESSID=x"})
+    targets = [seen.target.partition("?")[0] for seen in bridge.humhub.seen]
+    assert targets == ["/onlyoffice/open/get-info", "/onlyoffice/open", "/onlyoffice/open"]
+    assert {seen.headers["Cookie"] for seen in bridge.humhub.seen} == {"PHPSESSID=x"}
+
+
+async def test_a_plain_open_only_leads_to_a_page_and_waits_for_nobody(bridge: Bridge) -> None:
+    answers = asyncio.Event()
+
+    async def respond(_: web.BaseRequest) -> web.StreamResponse:
+        await answers.wait()
+        return web.Response(status=302, headers={"Location": "/s/team/post"})
+
+    bridge.humhub.answers(respond)
+    asked = [asyncio.create_task(bridge.ask("browser", OPEN)) for _ in range(3)]
+    await until(lambda: len(bridge.humhub.seen) == 3)
+    answers.set()
+    assert [status for status, _, _ in await asyncio.gather(*asked)] == [302] * 3
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from bridge.protocol.urls import (
     api_script,
     backend_target,
     docs_file,
-    names_backend,
     split,
     with_shard,
 )
@@ -50,43 +49,6 @@ def test_backend_routes_are_recognised(path: str, query: str, base: str, route: 
 def test_a_link_names_one_document(query: str) -> None:
     with pytest.raises(RefusedError):
         backend_target("/onlyoffice/backend/download", query, base_path="")
-
-
-@pytest.mark.parametrize(
-    ("path", "query"),
-    [
-        ("/onlyoffice/backend/download", ""),
-        ("/ONLYOFFICE/Backend/track", ""),
-        ("/onlyoffice%2Fbackend%2Ftrack", ""),
-        ("/onlyoffice//backend/track", ""),
-        ("/onlyoffice%5Cbackend/track", ""),
-        ("/index.php/onlyoffice/backend/track", ""),
-        ("/hub/onlyoffice/backend/track", ""),
-        ("/s/space/onlyoffice/backend/track", ""),
-        ("/index.php", "r=onlyoffice%2Fbackend%2Ftrack"),
-        ("/index.php", "a=1&r=user/login&r=/onlyoffice/backend/track"),
-        ("/index.php", "+r=onlyoffice/backend/track"),
-        ("/index.php", "r%00=onlyoffice/backend/track"),
-        ("/index.php", "r[]=onlyoffice/backend/track"),
-        ("/dashboard", "r=OnlyOffice/Backend/download"),
-    ],
-)
-def test_browsers_reach_no_backend_route_in_any_spelling(path: str, query: str) -> None:
-    assert names_backend(path, query)
-
-
-@pytest.mark.parametrize(
-    ("path", "query"),
-    [
-        ("/onlyoffice/open", "guid=x"),
-        ("/dashboard", ""),
-        ("/search", "q=onlyoffice/backend/download"),
-        ("/s/backend/", ""),
-        ("/onlyoffice/backends", ""),
-    ],
-)
-def test_other_pages_are_no_backend_routes(path: str, query: str) -> None:
-    assert not names_backend(path, query)
 
 
 FILE = "/cache/files/data/k_1/output.docx/%D0%A2%20a%26b%20(x).docx?md5=a&expires=1&shardkey=k&filename=x"

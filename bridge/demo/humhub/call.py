@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import secrets
 from dataclasses import dataclass, field
@@ -40,6 +41,8 @@ class Call:
     """The token of the `_csrf` cookie, where it is sound."""
     fault: Fault | None = None
     file: HumHubFile | None = None
+    key: str | None = None
+    """The file's document key as this request read it."""
     nonce: str | None = None
     """The nonce of this answer's Content-Security-Policy; a new session has none of its own yet."""
     dressed: bool = False
@@ -69,7 +72,8 @@ class Call:
         return self.origin.startswith("https:")
 
     def parameter(self, name: str) -> str | None:
-        return self.request.query.get(name)
+        """Return a parameter; of several PHP keeps the last."""
+        return self.request.query.getall(name, [None])[-1]
 
     def dress(self) -> None:
         """Do what a controller does before its action: headers and, for whole pages, a nonce."""
@@ -117,6 +121,17 @@ class Call:
         if self.file is None:
             raise HumHubError(404, "Could not find requested file!")
         return self.file
+
+    async def document_key(self) -> str:
+        """Return the document's key; make one where the file had none when this request read it.
+
+        The module reads the file and, after all that a page takes, writes the key without looking again: of requests
+        that overlap each makes a key of its own, and only the last one's is found again.
+        """
+        if not self.key:
+            await asyncio.sleep(self.hub.settings.read_to_write)
+            self.key = self.the_file().new_key()
+        return self.key
 
     def can_read(self) -> bool:
         return self.shared or may_read(self.user, self.the_file())

@@ -24,13 +24,14 @@ async def index(call: Call) -> Answer:
 async def convert(call: Call) -> Answer:
     """Ask Docs once; when it has ended, fetch the result, whatever it is, and let it replace the file."""
     file = call.the_file()
-    doc = call.hub.document_hash(file.document_key(), call.user.guid if call.user else None)
+    key = await call.document_key()
+    doc = call.hub.document_hash(key, call.user.guid if call.user else None)
     url = (call.hub.settings.storage_url or call.origin) + call.links.to("onlyoffice/backend/download", doc=doc)
     result = await call.hub.outgoing.convert(
         url,
         from_ext=file.extension,
         to_ext=FORMATS[file.extension].convert or "",
-        key=f"{file.document_key()}{call.parameter('ts') or ''}",
+        key=f"{key}{call.parameter('ts') or ''}",
         run_async=True,
     )
     if result.get("endConvert"):

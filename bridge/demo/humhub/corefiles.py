@@ -21,7 +21,7 @@ POST_MODEL = "humhub\\modules\\post\\models\\Post"
 
 
 def may_download(call: Call) -> None:
-    file = call.hub.files.get(call.parameter("guid") or "")
+    file = call.hub.store.find(call.parameter("guid"))
     if file is None:
         raise HumHubError(404, "Could not find requested file!")
     if not may_read(call.user, file):

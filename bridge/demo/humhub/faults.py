@@ -81,6 +81,10 @@ class Faults:
         else:
             self._planned.pop(ROUTES.get(route, route), None)
 
+    def left(self, route: str) -> int:
+        """Count the faults of a route that are still to happen."""
+        return len(self._planned.get(ROUTES.get(route, route), ()))
+
     def take(self, route: str) -> Fault | None:
         for name in (route, "*"):
             queue = self._planned.get(name)

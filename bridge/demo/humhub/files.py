@@ -43,10 +43,9 @@ class HumHubFile:
         state = f"{self.guid}{self.sha1}{self.version}".encode()
         return f'"{hashlib.sha1(state, usedforsecurity=False).hexdigest()[:27]}"'
 
-    def document_key(self) -> str:
-        """Return the document key; make one at the first open."""
-        if not self.key:
-            self.key = secrets.token_hex(10)
+    def new_key(self) -> str:
+        """Write a new document key over whatever there is."""
+        self.key = secrets.token_hex(10)
         return self.key
 
     def content(self) -> bytes:
@@ -121,6 +120,10 @@ class FileStore:
         self.by_guid.pop(file.guid, None)
         for path in self.directory.glob(f"{file.guid}.*"):
             path.unlink()
+
+    def find(self, guid: str | None) -> HumHubFile | None:
+        """Find by guid, which the database compares without regard to case."""
+        return self.by_guid.get((guid or "").lower())
 
     def with_key(self, key: str | None) -> HumHubFile | None:
         """Find by document key; `None` finds the first file without one, which is how the real module goes wrong."""

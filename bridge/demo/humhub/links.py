@@ -48,6 +48,7 @@ class Links:
         path = path[len(base) :].strip("/")
         if not self.settings.pretty_urls:
             return self._plain(path, query_route)
+        path = path.removeprefix("index.php/")
         if path in ("", "index.php", "dashboard"):
             return HOME
         if path.startswith("s/"):

@@ -31,7 +31,7 @@ def find_file(call: Call) -> None:
     if share:
         _find_shared(call, share)
         return
-    call.file = call.hub.files.get(call.parameter("guid") or "")
+    call.file = call.hub.store.find(call.parameter("guid"))
     if call.file is None:
         raise HumHubError(404, "Could not find requested file!")
     if not call.can_read():
@@ -55,7 +55,7 @@ async def open_editor(call: Call) -> Answer:
     """Answer AJAX with the editor's fragment; lead anyone else to a page that opens it."""
     if not call.ajax:
         return _lead_to_post(call)
-    config = editor_config(call)
+    config = await editor_config(call)
     if call.hub.settings.secret:
         try:
             config["token"] = call.hub.outgoing.sign(config)
@@ -77,10 +77,10 @@ async def get_info(call: Call) -> Answer:
     return as_json({"file": infos(call, call.the_file())})
 
 
-def editor_config(call: Call) -> dict[str, Any]:
+async def editor_config(call: Call) -> dict[str, Any]:
     """Build the configuration, its names encoded for HTML once more."""
     file, storage = call.the_file(), call.hub.settings.storage_url or call.origin
-    key, user = file.document_key(), call.user
+    key, user = await call.document_key(), call.user
     doc = call.hub.document_hash(key, user.guid if user else None)
     owner = call.hub.user(file.owner)
     found = FORMATS.get(file.extension)

@@ -136,7 +136,7 @@ def file_view(call: Call, file: HumHubFile) -> str:
 def editor(call: Call, config: dict[str, Any], apis: dict[str, str]) -> str:
     """Show the editor: Docs' script first, the module's after it, and everything else in attributes."""
     file = call.the_file()
-    api_js = f"{call.hub.settings.server_url}/web-apps/apps/api/documents/api.js?shardKey={file.key}"
+    api_js = f"{call.hub.settings.server_url}/web-apps/apps/api/documents/api.js?shardKey={config['document']['key']}"
     nonce = call.nonce_attribute()
     share = call.links.to("onlyoffice/share", guid=file.guid, mode="edit")
     button = (

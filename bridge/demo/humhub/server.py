@@ -178,7 +178,7 @@ class SmallHumHub:
         asset = self._asset(request)
         if asset is not None:
             return asset
-        route = links.route_of(request.path, request.query.get("r"))
+        route = links.route_of(request.path, request.query.getall("r", [None])[-1])
         call = self._receive(request, route or "", links)
         call.fault = self.faults.take(call.route)
         if call.fault is not None:
@@ -205,6 +205,7 @@ class SmallHumHub:
             raise HumHubError(404, "Page not found.")
         if route.early is not None:
             route.early(call)
+            call.key = call.file.key if call.file else None
         if self.settings.maintenance and not maintenance.admits(call):
             return maintenance.send_away(call)
         if route.login and call.user is None:

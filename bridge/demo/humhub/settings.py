@@ -36,6 +36,9 @@ class HumHubSettings:
     trusts_forwarded: bool = False
     """`request.trustedHosts`: X-Forwarded-Proto and -Host count."""
 
+    read_to_write: float = 0.01
+    """Seconds from a request's reading of a file to its writing of a new document key: others may read meanwhile."""
+
     @property
     def internal_url(self) -> str:
         return (self.internal_server_url or self.server_url).rstrip("/")

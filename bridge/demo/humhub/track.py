@@ -153,7 +153,7 @@ async def _source(call: Call, data: dict[str, Any]) -> str:
     url, have, want = str(data["url"]), str(data["filetype"]).lower(), file.extension
     if have == want:
         return url
-    key = f"{file.document_key()}{int(time.time())}"
+    key = f"{await call.document_key()}{int(time.time())}"
     result = await call.hub.outgoing.convert(url, from_ext=have, to_ext=want, key=key, run_async=False)
     if "fileUrl" not in result:
         raise SaveError('Undefined array key "fileUrl"')

@@ -30,7 +30,7 @@ def download(hub: SmallHumHub, file: HumHubFile, http: aiohttp.ClientSession) ->
     """Return a function that opens a download with a token of these claims."""
 
     def get(headers: dict[str, str] | None = None, **claims: Any) -> Any:
-        doc = hub.document_hash(file.document_key(), None)
+        doc = hub.document_hash(file.key or file.new_key(), None)
         token = jwt.encode({"payload": {}, **claims}, hub.settings.secret, algorithm="HS256")
         url = URL(hub.url + hub.links().to("onlyoffice/backend/download", doc=doc), encoded=True)
         return http.get(url, headers={hub.settings.header: f"Bearer {token}", **(headers or {})})

@@ -23,7 +23,7 @@ def file(hub: SmallHumHub) -> HumHubFile:
     """Return a posted file that is being edited."""
     made = hub.add_file("plan.docx", OLD)
     hub.add_post("admin", "a plan", [made])
-    made.document_key()
+    made.new_key()
     return made
 
 

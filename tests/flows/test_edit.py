@@ -54,7 +54,11 @@ async def test_the_page_leads_everything_through_the_bridge(h: House) -> None:
 @pytest.mark.parametrize(
     ("transports", "used"), [(WEBSOCKET, "websocket"), (POLLING, "polling"), (UPGRADE, "websocket")], ids=str
 )
-async def test_every_transport_carries_an_edit(h: House, transports: Sequence[str], used: str) -> None:
+@pytest.mark.parametrize("direct", [False, True], ids=["front door", "three settings"])
+async def test_every_transport_carries_an_edit(
+    make_house: MakeHouse, transports: Sequence[str], used: str, *, direct: bool
+) -> None:
+    h = await make_house(direct=direct)
     alice, admin = await h.log_in("alice"), await h.log_in("admin")
     guid = await alice.create("Minutes")
     first = await alice.edit(guid, transports=transports)

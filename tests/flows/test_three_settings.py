@@ -12,7 +12,7 @@ import aiohttp
 import jwt
 import pytest
 
-from bridge.demo.editor import POLLING, UPGRADE, WEBSOCKET, Editor, RefusedError
+from bridge.demo.editor import POLLING, WEBSOCKET, Editor, RefusedError
 from bridge.demo.house import House
 from bridge.demo.humhub import Fault
 from bridge.demo.person import EditorPage, Person
@@ -49,21 +49,6 @@ async def test_the_editor_has_humhubs_own_configuration_and_docs_gets_another(h:
     (download,) = h.docs.downloads
     assert download.url.startswith(f"http://{h.addresses.docs_leg}/s/demo/onlyoffice/backend/download?doc=")
     await editor.leave()
-
-
-@pytest.mark.parametrize("transports", [WEBSOCKET, POLLING, UPGRADE], ids=str)
-async def test_every_transport_carries_an_edit(h: House, transports: Sequence[str]) -> None:
-    alice, admin = await h.log_in("alice"), await h.log_in("admin")
-    guid = await alice.create("Minutes")
-    first = await alice.edit(guid, transports=transports)
-    second = await admin.edit(guid)
-    await first.write("One way, ")
-    await second.write("and back.")
-    await first.see("One way, and back.")
-    await first.leave()
-    await second.leave()
-    assert (await h.told(first.key)).acknowledged
-    assert words(h.humhub.files[guid].content()) == "One way, and back."
 
 
 @pytest.mark.parametrize("transports", [WEBSOCKET, POLLING], ids=str)

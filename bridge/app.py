@@ -51,7 +51,7 @@ log = structlog.get_logger(__name__)
 _GRACE = 10.0
 _FILES = 65536
 # Of them, what is left for the other legs, the store and the saves; and the fewest connections that make sense.
-_OTHERS = 512
+_OTHERS = 1024
 _FEW = 64
 
 
@@ -165,9 +165,9 @@ async def _listen(
 
 
 def _room(config: Config) -> int:
-    """Give how many connections a leg can have, of which each may take two open files; some are left for the rest."""
+    """Give how many connections a leg can have: each may take two open files, half as many are surplus for a moment."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    room = config.limits.connections if soft == resource.RLIM_INFINITY else max(_FEW, (soft - _OTHERS) // 2)
+    room = config.limits.connections if soft == resource.RLIM_INFINITY else max(_FEW, (soft - _OTHERS) * 2 // 5)
     if room < config.limits.connections:
         log.warning(
             "fewer connections than configured: the system allows too few open files",

@@ -8,7 +8,7 @@ middleware says so) to the answer's, and then rests again.
 
 - A crowd that is full lets the connection go that has rested longest. Only where none rests is the new one *surplus*:
   it is still read, so that its request gets an answer in its client's shape, 503 with ``Retry-After``, with its id and
-  line; then it ends. More than a tenth of surplus is closed unread.
+  line; then it ends. What comes while there is half as much surplus again is closed unread.
 - A head that isn't whole ``head`` seconds after its first byte is answered 408; a connection that says nothing for as
   long after its opening is closed. A head of more than four times the largest header is answered 431.
 - A client that takes no byte of an answer for ``idle`` seconds is cut. What the kernel still holds is looked at too: a
@@ -40,8 +40,6 @@ from bridge.protocol.headers import REQUEST_ID
 __all__ = ["Connection", "connections_of"]
 
 _HEADERS: Final = 4  # a whole head may have this many times the largest header
-_SURPLUS: Final = 10  # one in so many may be over the limit, to be told so
-_FEW: Final = 16
 _END: Final = b"\r\n\r\n"
 _NAME: Final = "humhub-bridge"  # where the library would put its own
 
@@ -101,7 +99,7 @@ class Connection(web.RequestHandler):
                 crowd.rest(self)
         else:
             door.surplus += 1
-            if door.surplus > door.bounds.connections // _SURPLUS + _FEW:
+            if door.surplus > door.bounds.surplus:
                 door.metrics.turned_away(leg=door.leg, reason="dropped")
                 self.force_close()
                 return

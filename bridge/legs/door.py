@@ -29,9 +29,14 @@ log = structlog.get_logger("bridge.request")
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a door keeps: ``clients`` is how many connections an address may have, None for any; times in seconds."""
+    """What a door keeps; times in seconds.
+
+    ``surplus`` is how many connections over the limit may be there to be told so, ``clients`` how many an address may
+    have, None for any.
+    """
 
     connections: int
+    surplus: int
     clients: int | None
     header: int
     head: float

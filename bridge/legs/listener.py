@@ -21,12 +21,14 @@ __all__ = ["bounds", "listen"]
 log = structlog.get_logger("bridge.app")
 
 _BACKLOG = 1024
+_SURPLUS = 512
 
 
 def bounds(limits: LimitsConfig, *, connections: int, people: bool) -> Bounds:
     """Give what a leg's door keeps; only where clients are ``people`` are those of one address counted."""
     clients = limits.client_connections if people else None
-    return Bounds(min(limits.connections, connections), clients, limits.header, limits.head, limits.idle)
+    most = min(limits.connections, connections)
+    return Bounds(most, most // 2 + _SURPLUS, clients, limits.header, limits.head, limits.idle)
 
 
 async def listen(

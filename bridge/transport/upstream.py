@@ -27,7 +27,7 @@ import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
-from bridge.protocol.errors import BadAnswerError, BadRequestError
+from bridge.protocol.errors import BadAnswerError, BadRequestError, UnreachableError, UpstreamError
 from bridge.protocol.headers import HOST, parse_host
 from bridge.transport.answer import Answer, Refusal, WiredResponse
 from bridge.transport.body import Body, Outgoing, Timeouts
@@ -223,7 +223,7 @@ class Upstream:
         except FAULTS as error:
             if outgoing is not None and outgoing.error is not None:
                 raise outgoing.error from None
-            raise fault(error, self.name) from error
+            raise self._fault(error) from error
         except ValueError as error:
             raise BadRequestError("A header of the request can't be sent.", upstream=self.name) from error
 
@@ -274,8 +274,17 @@ class Upstream:
         except RefusedHandshake as refused:
             return refused.refusal
         except FAULTS as error:
-            raise fault(error, self.name) from error
+            raise self._fault(error) from error
         return socket
+
+    def _fault(self, error: BaseException) -> UpstreamError:
+        """Say what went wrong; who isn't where the name led is looked up anew by the next call."""
+        ours = fault(error, self.name)
+        if isinstance(ours, UnreachableError):
+            for session in (self._session, self._dialler):
+                if session is not None and isinstance(session.connector, aiohttp.TCPConnector):
+                    session.connector.clear_dns_cache()
+        return ours
 
 
 async def _finish(response: aiohttp.ClientResponse) -> None:

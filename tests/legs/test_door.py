@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import ipaddress
 import json
 import socket
@@ -56,11 +57,14 @@ Start = Callable[..., Awaitable[Leg]]
 async def start() -> AsyncIterator[Start]:
     async with AsyncExitStack() as stack:
 
-        async def started(*, kind: Kind = Kind.PAGE, leg: str = "browser", trust: bool = False, **limits: Any) -> Leg:
+        async def started(
+            *, kind: Kind = Kind.PAGE, leg: str = "browser", trust: bool = False, surplus: int = 50, **limits: Any
+        ) -> Leg:
             config = LimitsConfig(**limits)
             metrics, memory = Metrics(), Memory(config.memory)
             trusted = (LOOPBACK,) if trust else ()
             bound = bounds(config, connections=10_000, people=leg == "browser")
+            bound = dataclasses.replace(bound, surplus=surplus)
             door = Door(leg, kind, True if kind is Kind.PAGE else 1, trusted, bound, metrics)
             gate, handling = asyncio.Event(), asyncio.Semaphore(0)
 
@@ -210,7 +214,7 @@ async def test_a_connection_that_rests_makes_room(start: Start, dial: Dial) -> N
 
 
 async def test_far_over_the_limit_connections_are_closed_unread(start: Start, dial: Dial) -> None:
-    leg = await start(connections=1)
+    leg = await start(connections=1, surplus=10)
     first = await dial(leg)
     first.send("/slow")
     await leg.handling.acquire()

@@ -207,6 +207,36 @@ async def test_an_unknown_client_is_allowed_nowhere(leg: Leg) -> None:
     assert (await send(port, "/", "X-Forwarded-For: nonsense"))[0] == 403
 
 
+@pytest.mark.parametrize(
+    ("proto", "taken"),
+    [
+        ("https", "https"),
+        ("HTTPS", "https"),
+        ("http, https", "https"),
+        ("https, javascript", "http"),
+        ("https\tx", "http"),
+        ("", "http"),
+        (",", "http"),
+    ],
+)
+async def test_a_forwarded_scheme_is_one_of_two(leg: Leg, proto: str, taken: str) -> None:
+    _, body, _ = await send(await leg(trust=(LOOPBACK,)), "/", f"X-Forwarded-Proto: {proto}")
+    assert json.loads(body)[1] == taken
+
+
+async def test_several_lines_of_forwarders_are_one_chain(leg: Leg) -> None:
+    headers = ("X-Forwarded-For: 203.0.113.9", "X-Forwarded-For: 192.0.2.7, 127.0.0.8", "X-Forwarded-For: 127.0.0.9")
+    _, body, _ = await send(await leg(trust=(LOOPBACK,)), "/", *headers)
+    assert json.loads(body)[0] == "192.0.2.7"
+
+
+async def test_the_header_forwarded_never_counts(leg: Leg) -> None:
+    given = "Forwarded: for=192.0.2.7;proto=https;host=evil.test"
+    for trust in ((), (LOOPBACK,)):
+        _, body, _ = await send(await leg(trust=trust), "/", given)
+        assert json.loads(body)[:3] == ["127.0.0.1", "http", "a.test"]
+
+
 async def test_a_forwarded_host_is_validated_too(leg: Leg) -> None:
     status, _, _ = await send(await leg(trust=(LOOPBACK,)), "/", "X-Forwarded-Host: a@b")
     assert status == 400

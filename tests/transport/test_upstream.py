@@ -20,6 +20,7 @@ from bridge.protocol.errors import (
     BadAnswerError,
     BadRequestError,
     BridgeError,
+    CrowdedError,
     CutError,
     TooLargeError,
     UnreachableError,
@@ -390,15 +391,38 @@ async def test_a_dial_that_nobody_takes_is_unreachable(stage: Stage) -> None:
             filler.close()
 
 
-async def test_a_pool_without_a_free_connection_is_unreachable(stage: Stage) -> None:
+async def test_a_call_waits_for_a_free_connection(stage: Stage) -> None:
+    busy = most = 0
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal busy, most
+        while True:
+            await reader.readuntil(b"\r\n\r\n")
+            busy += 1
+            most = max(most, busy)
+            await asyncio.sleep(0.01)
+            busy -= 1
+            writer.write(OK)
+
+    origin = await stage.origin(script)
+    upstream = await stage.upstream(origin.url, connections=2)
+    assert await asyncio.gather(*(fetch(upstream) for _ in range(10))) == [b"ok"] * 10
+    assert (most, origin.connections) == (2, 2)
+
+
+async def test_a_call_without_a_free_connection_is_told_so(stage: Stage) -> None:
     origin = await stage.origin(silent)
     upstream = await stage.upstream(origin.url, connections=1, timeouts=Timeouts(connect=0.2, first_byte=2, idle=2))
     hog = asyncio.create_task(fetch(upstream))
     await asyncio.sleep(0.1)
-    with pytest.raises(UnreachableError):
+    with pytest.raises(CrowdedError) as caught:
         await fetch(upstream)
+    assert_tells_no_address(caught.value)
+    assert "raise the connections" in (caught.value.remedy or "")
     hog.cancel()
     await asyncio.wait([hog])
+    with pytest.raises(UpstreamTimeoutError):
+        await fetch(upstream, timeouts=QUICK)
 
 
 @pytest.mark.parametrize("body", [None, b"x", Parts(b"END", length=3)])

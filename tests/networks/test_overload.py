@@ -1,0 +1,193 @@
+"""Overload: it is answered before it costs memory, it is nobody else's, and it passes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import resource
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from bridge.config import Config, UpstreamConfig
+from tests.legs.fakes import Start, doc, with_site, yaml_of
+from tests.networks.conftest import Serve
+from tests.ports import fresh_port
+
+TRACK = f"/s/social/onlyoffice/backend/track?doc={doc()}"
+SAVE = {"key": "k1", "status": 2, "url": "http://x/cache/files/data/k1_1/output.docx/output.docx", "filetype": "docx"}
+DOWNLOAD = f"/s/social/onlyoffice/backend/download?doc={doc()}"
+
+
+def few(**limits: int) -> Callable[[Config], Config]:
+    return lambda config: dataclasses.replace(config, limits=dataclasses.replace(config.limits, **limits))
+
+
+async def test_a_full_browser_leg_turns_neither_docs_nor_humhub_nor_the_admin_away(start: Start) -> None:
+    bridge = await start(few(connections=1))
+    hanging, gate = asyncio.Event(), asyncio.Event()
+
+    async def humhub(request: web.BaseRequest) -> web.StreamResponse:
+        if request.path == "/dashboard":
+            hanging.set()
+            await gate.wait()
+        if request.path.endswith("track"):
+            return web.json_response({"error": 0})
+        return web.Response(body=b"PK\x03\x04", content_type="application/octet-stream")
+
+    bridge.humhub.answers(humhub)
+    bridge.docs.answers(web.Response(body=b"PK\x03\x04"))
+    page = asyncio.create_task(bridge.ask("browser", "/dashboard"))
+    await hanging.wait()
+    status, _, headers = await bridge.ask("browser", "/other")
+    assert (status, headers["Retry-After"]) == (503, "2")
+    assert (await bridge.ask("docs", DOWNLOAD, headers=bridge.download_token(DOWNLOAD)))[:2] == (200, b"PK\x03\x04")
+    assert (await bridge.call_back(TRACK, SAVE))[0] == 200
+    bridge.docs.answers(web.json_response({"error": 0}))
+    assert await bridge.call("/command", {"c": "version"}) == (200, {"error": 0})
+    _, metrics, _ = await bridge.ask("admin", "/metrics")
+    assert b'bridge_requests_refused_total{leg="browser",reason="connections"} 1.0' in metrics
+    assert b'bridge_connections{leg="browser"} 1.0' in metrics
+    gate.set()
+    assert (await page)[0] == 200
+    assert (await bridge.ask("browser", "/other"))[0] == 200
+
+
+async def test_browsers_that_wait_for_humhub_take_no_connection_from_docs(start: Start) -> None:
+    def one_connection(config: Config) -> Config:
+        upstream: UpstreamConfig = config.sites[0].upstream
+        return with_site(upstream=dataclasses.replace(upstream, connections=1, connect=0.2))(config)
+
+    bridge = await start(one_connection)
+    hanging, gate = asyncio.Event(), asyncio.Event()
+
+    async def humhub(request: web.BaseRequest) -> web.StreamResponse:
+        if request.path == "/dashboard":
+            hanging.set()
+            await gate.wait()
+        return web.Response(body=b"PK\x03\x04", content_type="application/octet-stream")
+
+    bridge.humhub.answers(humhub)
+    page = asyncio.create_task(bridge.ask("browser", "/dashboard"))
+    await hanging.wait()
+    status, _, headers = await bridge.ask("browser", "/other")
+    assert (status, "Retry-After" in headers) == (503, True)
+    assert (await bridge.ask("docs", DOWNLOAD, headers=bridge.download_token(DOWNLOAD)))[:2] == (200, b"PK\x03\x04")
+    gate.set()
+    assert (await page)[0] == 200
+
+
+# A process under fire
+
+CONNECTIONS = 200
+CALLERS = 1500
+MESSAGE = 1 << 20
+MESSAGES = 300
+# What it may grow by: connections with their buffers, sixteen messages, the allocator's slack. It was seen to take half.
+GROWTH = 120 << 20
+
+
+def resident(pid: int, what: str = "VmHWM:") -> int:
+    """Give the most bytes that a process has had resident."""
+    return int(Path(f"/proc/{pid}/status").read_text().partition(what)[2].split()[0]) * 1024
+
+
+@contextlib.contextmanager
+def many_files() -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 4 * CALLERS
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if hard < 0 else min(wanted, hard), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@contextlib.asynccontextmanager
+async def process(directory: Path, origin: int, more: str) -> AsyncIterator[tuple[dict[str, int], int]]:
+    """Run a bridge of its own process between one server on both sides; give its ports and its id."""
+    ports = {name: fresh_port() for name in ("browser", "docs", "humhub", "admin")}
+    both = f"http://127.0.0.1:{origin}"
+    text = yaml_of(ports, both, both, more)
+    upstream = f'{{url: "{both}", connections: {2 * CONNECTIONS}}}'
+    (directory / "bridge.yaml").write_text(
+        text.replace(f'name: social, upstream: "{both}"', f"name: social, upstream: {upstream}")
+    )
+    running = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bridge", "serve", "-c", str(directory / "bridge.yaml")),
+        env={"SOME_JWT": "some-secret-0123456789abcdef0123456789", "PATH": "/usr/bin:/bin"},
+        cwd=Path(__file__).parents[2],
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert running.stderr is not None
+    async with asyncio.timeout(20):
+        while b'"ready"' not in await running.stderr.readline():
+            pass
+    draining = asyncio.create_task(running.stderr.read())
+    try:
+        yield ports, running.pid
+    finally:
+        running.terminate()
+        assert await running.wait() == 0
+        await draining
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="resident memory is read from Linux's /proc")
+async def test_a_flood_is_turned_away_in_little_memory_and_the_service_recovers(serve: Serve, tmp_path: Path) -> None:
+    gate, arrived, hanging = asyncio.Event(), asyncio.Event(), 0
+
+    async def origin(request: web.BaseRequest) -> web.StreamResponse:
+        nonlocal hanging
+        if request.path == "/hang":
+            hanging += 1
+            if hanging == CONNECTIONS:
+                arrived.set()
+            await gate.wait()
+        await request.read()
+        return web.json_response({"error": 0, "keys": []})
+
+    with many_files():
+        port = await serve(origin)
+        limits = (
+            f"{{connections: {CONNECTIONS}, client_connections: {CALLERS}, memory: 16MiB, websocket_message: 1MiB}}"
+        )
+        # More connections to HumHub than hang there, so that the leg's own limit is what is met.
+        more = f"limits: {limits}\nlog: {{level: info}}"
+        async with process(tmp_path, port, more) as (ports, pid):
+            browser = f"http://127.0.0.1:{ports['browser']}"
+            async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+                assert await ask(http, f"{browser}/small") == "200"
+                before = resident(pid)
+                waiting = [asyncio.create_task(ask(http, f"{browser}/hang")) for _ in range(CONNECTIONS)]
+                async with asyncio.timeout(10):
+                    await arrived.wait()
+                found = await asyncio.gather(*(ask(http, f"{browser}/{at}") for at in range(CALLERS)))
+                # Most are told; what came in one heap, far over the limit, is cut.
+                assert set(found) <= {"503 retry", "cut"}
+                assert found.count("503 retry") > CALLERS // 3
+                async with http.get(f"http://127.0.0.1:{ports['admin']}/livez") as answer:
+                    assert answer.status == 200
+                assert resident(pid) - before < GROWTH
+                gate.set()
+                assert await asyncio.gather(*waiting) == ["200"] * CONNECTIONS
+                assert [await ask(http, f"{browser}/small") for _ in range(5)] == ["200"] * 5
+                # Messages that have to be read whole: more of them at once than there is memory for.
+                polls = f"{browser}/ds/doc/k/c/?EIO=4&transport=polling&sid=s"
+                answers = await asyncio.gather(*(ask(http, polls, bytes(MESSAGE - 1)) for _ in range(MESSAGES)))
+                assert "503 retry" in answers
+                assert resident(pid) - before < GROWTH
+                assert await ask(http, f"{browser}/small") == "200"
+
+
+async def ask(http: aiohttp.ClientSession, url: str, body: bytes | None = None) -> str:
+    try:
+        async with http.request("GET" if body is None else "POST", url, data=body) as answer:
+            await answer.read()
+            return f"{answer.status} retry" if "Retry-After" in answer.headers else str(answer.status)
+    except aiohttp.ClientError:
+        return "cut"

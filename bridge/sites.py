@@ -89,7 +89,15 @@ class Topology:
         """
         if host.lower() == _authority(self.addresses.browser):
             return self.sites
-        return (self.site_for_host(host),)
+        try:
+            return (self.site_for_host(host),)
+        except NoRouteError as error:
+            raise NoRouteError(
+                error.message,
+                host=host,
+                remedy="Editors come to legs.browser.url or to a site's hosts. Does the proxy between keep the Host, or "
+                "does it stand in legs.browser.trust_forwarded_from?",
+            ) from error
 
     def site_of_url(self, url: str, sites: tuple[Site, ...]) -> Site | None:
         """Give the one of ``sites`` whose URL it is: by the docs leg's path, or by HumHub's own names.

@@ -12,7 +12,7 @@ from yarl import URL
 
 from bridge.opening import Opening
 from bridge.protocol.engineio import meaningless, pass_packet
-from bridge.protocol.errors import BridgeError, RefusedError, TokenError
+from bridge.protocol.errors import BridgeError, NoRouteError, RefusedError, TokenError
 from bridge.protocol.secret import Secret
 from bridge.protocol.tokens import KeyRing, unverified
 from bridge.rings import DocsRings
@@ -286,6 +286,12 @@ def test_one_secret_for_both_sides_is_mapped_all_the_same() -> None:
     heard = Heard(topology(site("social", DOCS)))
     sent = heard.auth(auth(jwtOpen=sign(config(), DOCS)))
     assert claims_of(sent["jwtOpen"]) == config(f"{LEG}/social")
+
+
+def test_an_editor_that_comes_to_another_name_is_told_what_to_look_at() -> None:
+    with pytest.raises(NoRouteError) as caught:
+        topology().sites_for_editors("10.0.0.7:8080")
+    assert "trust_forwarded_from" in str(caught.value.remedy)
 
 
 def test_under_a_sites_own_name_only_its_documents_open() -> None:

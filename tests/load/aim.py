@@ -39,6 +39,8 @@ class Aim:
     base: str
     """HumHub as browsers have it, without a slash at the end."""
     accounts: tuple[tuple[str, str], ...] = field(repr=False)
+    verify: str | bool
+    """The file with the authority of the certificates, or True for the usual ones."""
     docs: Leg
     humhub: Leg
     pretty: bool
@@ -61,6 +63,7 @@ def add_options(parser: LocustArgumentParser) -> None:
         parser.add_argument(name, env_var=variable, help=about, include_in_web_ui=False, **more)
 
     option("--accounts", "LOAD_ACCOUNTS", "file with the users of HumHub, name:password, one a line", default="")
+    option("--ca", "LOAD_CA", "file with the authority of the certificates, where it is one of your own", default="")
     option("--plain-urls", "LOAD_PLAIN_URLS", "HumHub has index.php?r=… addresses", action="store_true")
     for who, leg in (("Docs", "docs"), ("HumHub", "humhub")):
         variable = f"LOAD_{leg.upper()}"
@@ -99,11 +102,14 @@ def take_aim(options: argparse.Namespace, needs: Iterable[str]) -> Aim:
     replay = _replay(options.replay, faults)
     if replay and not options.replay_shows:
         faults.append("--replay-shows (LOAD_REPLAY_SHOWS) must say which text the recorded changes write.")
+    if options.ca and not Path(options.ca).is_file():
+        faults.append(f"--ca (LOAD_CA): {options.ca} is no file.")
     if faults:
         raise AimError(faults)
     return Aim(
         base,
         accounts,
+        options.ca or True,
         _leg("docs", options),
         _leg("humhub", options),
         pretty=not options.plain_urls,

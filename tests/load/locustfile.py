@@ -7,6 +7,7 @@ every edit that Docs ever acknowledged is in HumHub's document, and deletes the 
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import secrets
 import sys
@@ -60,22 +61,19 @@ class Visitor(HttpUser):
         number = next(_numbers)
         name, password = self.aim.accounts[number % len(self.aim.accounts)]
         self.name = f"load-{secrets.token_hex(4)}"
+        self.client.verify = self.aim.verify
         self.pages = Pages(self.client, self.aim.base, self.aim.pretty)
         self.rounds = 0
         self.guid = ""
-        self.settle_in(name, password)
-
-    def settle_in(self, name: str, password: str) -> None:
-        """Log in and create the document; without them there is nothing to do."""
-        try:
+        with contextlib.suppress(RescheduleTask):  # it is in the report
             self.pages.log_in(name, password)
             self.guid = self.pages.create(self.name)
-        except RescheduleTask:
-            self._stop()
 
     @task
     def round(self) -> None:
-        """Play one round, and stop after the last."""
+        """Play one round, and stop after the last; without a document there is nothing to do."""
+        if not self.guid:
+            self._stop()
         self.rounds += 1
         try:
             self.play()
@@ -89,12 +87,10 @@ class Visitor(HttpUser):
     def on_stop(self) -> None:
         if not self.guid:
             return
-        try:
+        with contextlib.suppress(RescheduleTask):  # it is in the report
             self.check()
             if not self.aim.keep:
                 self.pages.delete(self.guid)
-        except RescheduleTask:
-            pass  # it is in the report
 
     def check(self) -> None:
         """Look at the document a last time."""
@@ -134,7 +130,7 @@ class Writer(Visitor):
 
     def _edit(self, windows: list[Window]) -> None:
         for _ in range(1 if self.aim.replay else 2):
-            window = Window(self.pages.open(self.guid), self.aim.open_within)
+            window = Window(self.pages.open(self.guid), self.aim.verify, self.aim.open_within)
             windows.append(window)
             with measured(self.environment, "WS", "connect"):
                 window.connect()
@@ -179,8 +175,8 @@ class Docs(Visitor):
 
     def play(self) -> None:
         page = self.pages.open(self.guid)
-        docs = DocsCalls(self.aim.docs, session(self.aim.docs, self), page)
-        humhub = HumHubCalls(self.aim.humhub, session(self.aim.humhub, self))
+        docs = DocsCalls(self.aim.docs, session(self.aim.docs, self, self.aim.verify), page)
+        humhub = HumHubCalls(self.aim.humhub, session(self.aim.humhub, self, self.aim.verify))
         docs.joined()
         docs.download()
         # Docs must really have a file that it says it has saved: a conversion's result is one.
@@ -201,7 +197,7 @@ class HumHub(Visitor):
 
     def play(self) -> None:
         page = self.pages.open(self.guid)
-        humhub = HumHubCalls(self.aim.humhub, session(self.aim.humhub, self))
+        humhub = HumHubCalls(self.aim.humhub, session(self.aim.humhub, self, self.aim.verify))
         humhub.fetch(_converted(self, humhub, page, _FORMATS[self.rounds % len(_FORMATS)]))
 
 

@@ -35,9 +35,10 @@ class _From(HTTPAdapter):
         super().init_poolmanager(*args, source_address=(self._address, 0), **kwargs)
 
 
-def session(leg: Leg, user: User) -> HttpSession:
+def session(leg: Leg, user: User, verify: str | bool) -> HttpSession:
     """Make the client of one leg, whose requests are in the report."""
     made = HttpSession(leg.base, request_event=user.environment.events.request, user=user)
+    made.verify, made.trust_env = verify, False
     if leg.source is not None:
         made.mount("http://", _From(leg.source))
         made.mount("https://", _From(leg.source))

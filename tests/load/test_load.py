@@ -101,3 +101,13 @@ def test_users_without_the_servers_secrets_need_none(tmp_path: Path) -> None:
     assert [fault.partition(" can't be read")[0] for fault in faults] == [
         f"--accounts (LOAD_ACCOUNTS): {tmp_path / 'none'}"
     ]
+
+
+@pytest.mark.xdist_group("load")
+def test_who_can_not_log_in_fails_the_run_and_ends_it(stood: House, tmp_path: Path) -> None:
+    accounts = tmp_path / "accounts.txt"
+    accounts.write_text("alice:another-password\n")
+    code, said = locust({**stood.environment, "LOAD_ACCOUNTS": str(accounts)}, "-u", "1", "Writer")
+    assert code == 1
+    assert "POST log in: expected 302, got 200" in said
+    assert "Traceback" not in said

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from yarl import URL
 
 from bridge.config import Config, UpstreamConfig
-from bridge.protocol.errors import NoRouteError
+from bridge.protocol.errors import BadRequestError, NoRouteError
+from bridge.protocol.headers import parse_host
 from bridge.protocol.keys import stem
 from bridge.protocol.tokens import KeyRing
 from bridge.protocol.urls import BackendTarget, backend_target, docs_file, split
@@ -25,11 +26,16 @@ _SITE_PREFIX = "/s/"
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One HumHub. ``hosts`` are what browsers call it; ``host`` is the one that it sees from the docs leg."""
+    """One HumHub.
+
+    ``hosts`` are what browsers call it; ``host`` is the one that it sees from the docs leg, ``inner`` the address that
+    the bridge itself calls.
+    """
 
     name: str
     hosts: tuple[str, ...]
     host: str
+    inner: URL
     base_path: str
     ring: KeyRing
     upstream: Upstream
@@ -68,13 +74,8 @@ class Topology:
         Raises:
             NoRouteError: no site has that host.
         """
-        if len(self.sites) == 1:
-            return self.sites[0]
-        name = host.lower()
-        bare = name.rsplit(":", 1)[0] if name.rpartition(":")[2].isdigit() else name
-        for site in self.sites:
-            if name in site.hosts or bare in site.hosts:
-                return site
+        if (site := _called(host, self.sites)) is not None:
+            return site
         raise NoRouteError(
             "No site is served under this name.", host=host, remedy="Add the name to the hosts of its site."
         )
@@ -95,8 +96,8 @@ class Topology:
             raise NoRouteError(
                 error.message,
                 host=host,
-                remedy="Editors come to legs.browser.url or to a site's hosts. Does the proxy between keep the Host, or "
-                "does it stand in legs.browser.trust_forwarded_from?",
+                remedy="Editors come to legs.browser.url or to a site's hosts. Does the proxy between keep the Host, "
+                "or does it stand in legs.browser.trust_forwarded_from?",
             ) from error
 
     def site_of_url(self, url: str, sites: tuple[Site, ...]) -> Site | None:
@@ -112,11 +113,7 @@ class Topology:
             if parts.path.startswith(prefix):
                 name = parts.path.removeprefix(prefix).partition("/")[0]
                 return next((site for site in sites if site.name == name), None)
-        if len(sites) == 1:
-            return sites[0]
-        name = parts.netloc.lower()
-        bare = name.rsplit(":", 1)[0] if name.rpartition(":")[2].isdigit() else name
-        return next((site for site in sites if {name, bare} & {*site.hosts, site.host.lower()}), None)
+        return _called(parts.netloc, sites)
 
     def site_named(self, name: str | None) -> Site:
         """Give a site by name; None means the only one.
@@ -182,6 +179,21 @@ class Topology:
         return path if path.startswith("/file/") and not parts.query else None
 
 
+def _called(host: str, sites: tuple[Site, ...]) -> Site | None:
+    """Give the one of ``sites`` that is called so, with its port before without; the only one is called anything."""
+    if len(sites) == 1:
+        return sites[0]
+    try:
+        name, port = parse_host(host)
+    except BadRequestError:
+        return None
+    for wanted in (f"{name}:{port}", name):
+        for site in sites:
+            if wanted in (*site.hosts, site.host.lower()):
+                return site
+    return None
+
+
 def _base(url: URL) -> str:
     return str(url).rstrip("/")
 
@@ -208,6 +220,7 @@ async def open_topology(config: Config, stack: contextlib.AsyncExitStack, certif
             name=site.name,
             hosts=site.hosts,
             host=(site.hosts or (site.upstream.host or site.upstream.url.authority,))[0],
+            inner=site.upstream.url,
             base_path=site.base_path,
             ring=site_ring(site, number),
             upstream=await stack.enter_async_context(client(site.name, site.upstream)),

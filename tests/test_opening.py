@@ -36,7 +36,7 @@ def ring(side: str, *secrets: str) -> KeyRing:
 def site(name: str, *secrets: str, base_path: str = "") -> Site:
     host = f"{name}.example.com"
     upstream = Upstream(f"http://{name}.lan", name=name)
-    return Site(name, (host,), host, base_path, ring(name, *secrets), upstream)
+    return Site(name, (host,), host, URL("http://humhub.test"), base_path, ring(name, *secrets), upstream)
 
 
 def topology(*sites: Site, docs: str = DOCS) -> Topology:

@@ -27,6 +27,7 @@ from bridge.protocol.headers import answerable, forwardable, set_forwarded
 from bridge.protocol.notice import waiting_notice
 from bridge.protocol.pages import Opening, Page, info_target, names_backend, page_of, spelt_once
 from bridge.protocol.saveas import names_saveas
+from bridge.protocol.urls import homeward
 from bridge.saves import rules
 from bridge.sites import Site
 from bridge.transport.memory import HELD
@@ -66,7 +67,7 @@ async def _relayed(request: web.Request, site: Site, target: str) -> web.StreamR
     saving_as = names_saveas(path, query)
     body = await saveas.form(request, site) if saving_as else request_body(request, request.app[LIMITS].body)
     async with site.upstream.request(request.method, target, headers=_outbound(request), body=body) as answer:
-        return await stream(request, answer, headers=answerable(answer.headers))
+        return await stream(request, answer, headers=_inbound(request, site, answer))
 
 
 async def _unseen(request: web.Request, site: Site, target: str) -> tuple[web.StreamResponse, None]:
@@ -91,7 +92,7 @@ async def _editor(request: web.Request, site: Site, target: str) -> tuple[web.St
         if raw is None:
             if answer.status == HTTPStatus.OK:
                 log.warning("editor page passed on as it is", site=site.name, content_type=kind, limit=limit)
-            return await stream(request, answer, headers=answerable(answer.headers)), None
+            return await stream(request, answer, headers=_inbound(request, site, answer)), None
         page, key = await _rewritten(request, site, answer, raw)
         return web.Response(body=page, headers=_page_headers(answer)), key
 
@@ -165,6 +166,15 @@ def _page_headers(answer: Answer) -> CIMultiDict[str]:
     # They vouch for bytes that have changed.
     for name in ("ETag", "Content-MD5", "Digest", "Last-Modified", "Accept-Ranges"):
         headers.popall(name, None)
+    return headers
+
+
+def _inbound(request: web.Request, site: Site, answer: Answer) -> CIMultiDict[str]:
+    """Give HumHub's headers to the browser; a redirect, AJAX's own kind too, leads to where the browser is."""
+    client, headers = client_of(request), answerable(answer.headers)
+    for name in ("Location", "X-Redirect"):
+        if name in headers:
+            headers[name] = homeward(headers[name], origin=f"{client.proto}://{client.host}", inner=site.inner)
     return headers
 
 

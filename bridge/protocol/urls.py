@@ -12,7 +12,10 @@ import re
 from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
+from yarl import URL
+
 from bridge.protocol.errors import BadRequestError, RefusedError
+from bridge.protocol.headers import parse_host
 from bridge.protocol.paths import normalise
 
 __all__ = [
@@ -22,6 +25,7 @@ __all__ = [
     "api_script",
     "backend_target",
     "docs_file",
+    "homeward",
     "php_name",
     "server_of",
     "sibling",
@@ -53,6 +57,7 @@ _API_PATH = "/web-apps/apps/api/documents/api.js"
 _API = re.compile(re.escape(_API_PATH))
 _SHARD = re.compile(r"(?:(?<=&)|^)shard[kK]ey=[^&]*")
 _ROUTE = re.compile(r"(onlyoffice(?:/|%2[fF])backend(?:/|%2[fF]))(?:download|empty-file|track)")
+_ORIGIN = re.compile("(https?)://([^/?#]+)", re.IGNORECASE)
 _FILE = re.compile(r"/cache/files/[^?#]+")
 
 
@@ -107,6 +112,35 @@ def sibling(target: str, route: Backend) -> str:
     """Give the target of another backend route for the same document: routes differ in their last word alone."""
     last = route.value.rpartition("/")[2]
     return _ROUTE.sub(lambda found: found[1] + last, target, count=1)
+
+
+def homeward(url: str, *, origin: str, inner: URL) -> str:
+    """Put a redirect of HumHub to itself onto the origin that the browser uses, where it leads anywhere else.
+
+    That is to ``inner``, the address by which the bridge alone calls it (its port behind the browser's own name is how
+    a web server before HumHub writes that), and to http where the browser came by https, which HumHub believes only of
+    trusted hosts. Never from https to http: that would go round in circles. Anything else stays as it is.
+    """
+    found = _ORIGIN.match(url)
+    if found is None:
+        return url
+    try:
+        named, here, there = _place(found[0]), _place(origin), _place(str(inner.origin()))
+    except BadRequestError:
+        return url
+    rest = url[found.end() :]
+    if named[1:] == here[1:]:
+        return origin + rest if (named[0], here[0]) == ("http", "https") else url
+    if named[1:] not in (there[1:], (here[1], there[2])):
+        return url
+    return origin + rest.removeprefix(inner.raw_path.rstrip("/"))
+
+
+def _place(origin: str) -> tuple[str, str, int | None]:
+    """Give scheme, host and port, which is None where it is the scheme's own."""
+    scheme, _, authority = origin.lower().partition("://")
+    host, port = parse_host(authority)
+    return scheme, host, None if port == {"http": 80, "https": 443}[scheme] else port
 
 
 def php_name(name: str) -> str:

@@ -11,59 +11,17 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
-import jwt
 import pytest
 from aiohttp import web
 from yarl import URL
 
-from bridge.config import KeyRingConfig, SiteConfig, UpstreamConfig
-from bridge.protocol.editor import encode
+from bridge.config import Config, KeyRingConfig, SiteConfig, UpstreamConfig
 from bridge.protocol.secret import Secret
-from tests.legs.fakes import DOCS_SECRET, HUMHUB_SECRET, NOW, Bridge, Start, claims_of, doc, with_site
+from tests.legs.fakes import DOCS_SECRET, NOW, Bridge, Start, claims_of, doc, with_site
+from tests.legs.pages import OPEN, config_of, found_in, html, page, signed
 from tests.ports import fresh_port
 
-OPEN = "/onlyoffice/open?guid=a&mode=edit"
 AJAX = {"X-Requested-With": "XMLHttpRequest"}
-
-
-def config_of(**changes: Any) -> dict[str, Any]:
-    """Give a configuration as the module makes it."""
-    link = f"?doc={doc()}"
-    document = {
-        "title": "Ü & <b>.docx",
-        "key": "k1",
-        "fileType": "docx",
-        "url": f"http://s.test/onlyoffice/backend/download{link}",
-    }
-    editor = {"mode": "edit", "callbackUrl": f"http://s.test/onlyoffice/backend/track{link}", "user": {"id": "u1"}}
-    return {"type": "desktop", "document": document, "editorConfig": editor, **changes}
-
-
-def signed(config: dict[str, Any], secret: str = HUMHUB_SECRET, exp: float = NOW + 200) -> dict[str, Any]:
-    return {**config, "token": jwt.encode({**config, "exp": int(exp)}, secret)}
-
-
-def page(config: dict[str, Any], around: bytes = b"\xe4\xf6 ") -> bytes:
-    api = {"saveasUrl": "http://social.test/onlyoffice/api/saveas", "other": "/relative"}
-    return (
-        around
-        + b'<script src="http://ds.test/web-apps/apps/api/documents/api.js?shardKey=k1" nonce="n"></script>'
-        + b"<div data-config='"
-        + encode(config)
-        + b"' data-api='"
-        + encode(api)
-        + b'\' data-x="1"></div>'
-        + around
-    )
-
-
-def html(body: bytes, **headers: str) -> web.Response:
-    return web.Response(body=body, headers={"Content-Type": "text/html; charset=UTF-8", "Set-Cookie": "a=b", **headers})
-
-
-def found_in(body: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
-    config = json.loads(body.partition(b"data-config='")[2].partition(b"'")[0])
-    return config, json.loads(body.partition(b"data-api='")[2].partition(b"'")[0])
 
 
 async def test_the_editor_page_is_signed_for_docs_and_nothing_else_changes(bridge: Bridge) -> None:
@@ -204,16 +162,41 @@ async def test_pages_of_every_route_form(start: Start, path: str) -> None:
     assert url == f"http://docs.bridge.test:8000/s/social/hub/onlyoffice/backend/download?doc={doc()}"
 
 
-async def test_own_links_follow_the_origin_that_the_browser_uses(start: Start) -> None:
-    def trusted(config: Any) -> Any:
-        browser = dataclasses.replace(config.legs.browser, trust_forwarded_from=(ipaddress.ip_network("127.0.0.0/8"),))
-        return dataclasses.replace(config, legs=dataclasses.replace(config.legs, browser=browser))
+def behind_a_front(config: Config) -> Config:
+    """Believe the reverse proxy on this machine."""
+    browser = dataclasses.replace(config.legs.browser, trust_forwarded_from=(ipaddress.ip_network("127.0.0.0/8"),))
+    return dataclasses.replace(config, legs=dataclasses.replace(config.legs, browser=browser))
 
-    bridge = await start(trusted)
+
+HTTPS = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "social.test"}
+
+
+async def test_own_links_follow_the_origin_that_the_browser_uses(start: Start) -> None:
+    bridge = await start(behind_a_front)
     bridge.humhub.answers(html(page(signed(config_of()))))
-    headers = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "social.test"}
-    _, body, _ = await bridge.ask("browser", OPEN, headers=headers)
+    _, body, _ = await bridge.ask("browser", OPEN, headers=HTTPS)
     assert found_in(body)[1]["saveasUrl"] == "https://social.test/onlyoffice/api/saveas"
+
+
+@pytest.mark.parametrize("name", ["Location", "X-Redirect"])
+async def test_a_redirect_stays_on_https_though_humhub_does_not_believe_in_it(start: Start, name: str) -> None:
+    """By http it would come to a port where nobody listens, or, redirected once more, as a GET without its form."""
+    bridge = await start(behind_a_front)
+    bridge.humhub.answers(web.Response(status=302, headers={name: "http://social.test/dashboard?x=%2F"}))
+    for path in ("/user/auth/login", OPEN):
+        _, _, headers = await bridge.ask("browser", path, headers=HTTPS)
+        assert headers[name] == "https://social.test/dashboard?x=%2F"
+
+
+async def test_an_upstream_below_a_path_is_asked_there_and_redirects_without_it(start: Start) -> None:
+    def below(config: Config) -> Config:
+        return with_site(upstream=UpstreamConfig(url=config.sites[0].upstream.url / "app"))(config)
+
+    bridge = await start(below)
+    bridge.humhub.answers(web.Response(status=302, headers={"Location": f"{bridge.humhub.url}/app/login"}))
+    _, _, headers = await bridge.ask("browser", "/dashboard?a", headers={"Host": "social.test"})
+    assert bridge.humhub.seen[-1].target == "/app/dashboard?a"
+    assert headers["Location"] == "http://social.test/login"
 
 
 async def until(condition: Callable[[], bool]) -> None:

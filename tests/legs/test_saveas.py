@@ -13,7 +13,7 @@ from aiohttp import web
 
 from bridge.config import Config
 from tests.legs.fakes import Bridge, Start, with_site
-from tests.legs.test_browser import OPEN, config_of, html, page, signed
+from tests.legs.pages import OPEN, config_of, html, page, signed
 
 ROUTE = "/onlyoffice/api/saveas"
 FILE = "/cache/files/data/k1_12/output.docx/a.docx?md5=x&expires=9&shardkey=k1&filename=a.docx"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from yarl import URL
 
 from bridge.protocol.errors import BadRequestError, BridgeError, RefusedError
 from bridge.protocol.urls import (
@@ -10,6 +11,7 @@ from bridge.protocol.urls import (
     api_script,
     backend_target,
     docs_file,
+    homeward,
     split,
     with_shard,
 )
@@ -128,3 +130,36 @@ def test_no_address_is_no_address(url: str) -> None:
 )
 def test_the_shard_key_is_the_documents_own(query: str, given: str) -> None:
     assert with_shard(query, "mine") == given
+
+
+@pytest.mark.parametrize(
+    ("url", "origin", "given"),
+    [
+        # HumHub doesn't believe in https.
+        ("http://office.test/dashboard?a=%2f#b", "https://office.test", "https://office.test/dashboard?a=%2f#b"),
+        ("HTTP://Office.test/x", "https://office.test", "https://office.test/x"),
+        ("http://office.test:80/x", "https://office.test", "https://office.test/x"),
+        ("http://office.test:8443/x", "https://office.test:8443", "https://office.test:8443/x"),
+        ("http://office.test", "https://office.test", "https://office.test"),
+        # It names itself as the bridge calls it, or with the port on which it listens.
+        ("http://humhub.lan:8600/app/x", "https://office.test", "https://office.test/x"),
+        ("http://humhub.lan:8600/x", "http://office.test:8080", "http://office.test:8080/x"),
+        ("https://humhub.lan:8600/x", "http://office.test", "http://office.test/x"),
+        ("http://office.test:8600/hub/", "http://office.test", "http://office.test/hub/"),
+        ("http://[::1]:8600/hub/", "https://[::1]", "https://[::1]/hub/"),
+        # It is right, or leads elsewhere, or would go round in circles.
+        ("https://office.test/x", "https://office.test", None),
+        ("http://office.test/x", "http://office.test", None),
+        ("https://office.test/x", "http://office.test", None),
+        ("http://office.test:8081/x", "https://office.test", None),
+        ("http://other.test/x", "https://office.test", None),
+        ("https://login.example.com/sso?to=http://office.test/", "https://office.test", None),
+        ("http://office.test.evil.test/x", "https://office.test", None),
+        ("http://a@office.test/x", "https://office.test", None),
+        ("/dashboard", "https://office.test", None),
+        ("//office.test/x", "https://office.test", None),
+        ("", "https://office.test", None),
+    ],
+)
+def test_a_redirect_leads_to_where_the_browser_is(url: str, origin: str, given: str | None) -> None:
+    assert homeward(url, origin=origin, inner=URL("http://humhub.lan:8600/app")) == (url if given is None else given)

@@ -9,6 +9,7 @@ import resource
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -24,7 +25,7 @@ SAVE = {"key": "k1", "status": 2, "url": "http://x/cache/files/data/k1_1/output.
 DOWNLOAD = f"/s/social/onlyoffice/backend/download?doc={doc()}"
 
 
-def few(**limits: int) -> Callable[[Config], Config]:
+def few(**limits: Any) -> Callable[[Config], Config]:
     return lambda config: dataclasses.replace(config, limits=dataclasses.replace(config.limits, **limits))
 
 
@@ -80,6 +81,33 @@ async def test_browsers_that_wait_for_humhub_take_no_connection_from_docs(start:
     assert (await bridge.ask("docs", DOWNLOAD, headers=bridge.download_token(DOWNLOAD)))[:2] == (200, b"PK\x03\x04")
     gate.set()
     assert (await page)[0] == 200
+
+
+async def test_a_websocket_without_a_message_is_closed(start: Start) -> None:
+    bridge = await start(few(websocket_idle=0.2))
+
+    async def accept(request: web.BaseRequest) -> web.StreamResponse:
+        accepted = web.WebSocketResponse()
+        await accepted.prepare(request)
+        await accepted.receive()
+        return accepted
+
+    bridge.docs.answers(accept)
+    url = bridge.leg("browser", "/ds/doc/k1/c/?EIO=4&transport=websocket")
+    async with asyncio.timeout(5), bridge.http.ws_connect(url) as editor:
+        closing = await editor.receive()
+    assert closing.data in (1001, 1014)
+
+
+async def test_a_conversion_has_a_time_of_its_own(start: Start) -> None:
+    bridge = await start(few(conversion=0.2))
+
+    async def hang(_request: web.BaseRequest) -> web.StreamResponse:
+        await asyncio.sleep(5)
+        return web.Response()
+
+    bridge.docs.answers(hang)
+    assert (await bridge.call("/command", {"c": "info", "key": "k1"}))[1] == {"error": 3}
 
 
 # A process under fire

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import gzip
 import resource
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -14,9 +15,11 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from structlog.testing import capture_logs
 
+from bridge.app import running
 from bridge.config import Config, UpstreamConfig
-from tests.legs.fakes import Start, doc, with_site, yaml_of
+from tests.legs.fakes import Start, configuration, doc, with_site, yaml_of
 from tests.networks.conftest import Serve
 from tests.ports import fresh_port
 
@@ -81,6 +84,34 @@ async def test_browsers_that_wait_for_humhub_take_no_connection_from_docs(start:
     assert (await bridge.ask("docs", DOWNLOAD, headers=bridge.download_token(DOWNLOAD)))[:2] == (200, b"PK\x03\x04")
     gate.set()
     assert (await page)[0] == 200
+
+
+@pytest.mark.parametrize("packed", [False, True])
+async def test_an_editor_page_takes_its_memory_packed_and_unpacked(start: Start, packed: bool) -> None:
+    bridge = await start(few(memory=20_000))
+    page = b"<html>" + b" " * 30_000
+    headers = {"Content-Type": "text/html", **({"Content-Encoding": "gzip"} if packed else {})}
+    bridge.humhub.answers(web.Response(body=gzip.compress(page) if packed else page, headers=headers))
+    ajax = {"X-Requested-With": "XMLHttpRequest", "Accept-Encoding": "gzip"}
+    status, _, answered = await bridge.ask("browser", "/onlyoffice/open?guid=x&mode=edit", headers=ajax)
+    assert (status, "Retry-After" in answered) == (503, True)
+    bridge.humhub.answers(web.Response(body=b"<html>", headers={"Content-Type": "text/html"}))
+    assert (await bridge.ask("browser", "/onlyoffice/open?guid=x&mode=edit", headers=ajax))[0] == 200
+
+
+async def test_too_few_open_files_are_said_and_kept_to(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    config = configuration(tmp_path, "http://127.0.0.1:1", "http://127.0.0.1:2")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard if hard > 0 else 4096), hard))
+    try:
+        with capture_logs() as lines:
+            async with running(config):
+                pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    said = [line for line in lines if line["event"].startswith("fewer connections")]
+    assert [(line["open_files"], line["connections"]) for line in said] == [(4096, 1228)]
+    assert "LimitNOFILE" in said[0]["remedy"]
 
 
 async def test_a_websocket_without_a_message_is_closed(start: Start) -> None:

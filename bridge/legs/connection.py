@@ -25,7 +25,7 @@ import struct
 import termios
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
@@ -57,11 +57,12 @@ class Connection(web.RequestHandler):
         "_crowds",
         "_door",
         "_got",
-        "_stall",
+        "_since",
         "_tail",
         "_timer",
         "_unsent",
         "_whole",
+        "_wire",
         "address",
         "cut_off",
         "over",
@@ -77,7 +78,8 @@ class Connection(web.RequestHandler):
         self._got = 0
         self._unsent = 0
         self._timer: asyncio.TimerHandle | None = None
-        self._stall: asyncio.TimerHandle | None = None
+        self._since = 0.0
+        self._wire: asyncio.Transport | None = None
         self.address = ""
         self.over: str | None = None
         self.cut_off: str | None = None
@@ -88,7 +90,9 @@ class Connection(web.RequestHandler):
         """Count it in, and begin to wait for its first head."""
         super().connection_made(transport)
         door = self._door
+        self._wire = cast("asyncio.Transport", transport)
         self.address = address_of(transport)
+        door.guests.add(self)
         client = None if within(self.address, door.trust) else door.of_client(self.address)
         crowds = {"client": client, "connections": door.crowd} if client is not None else {"connections": door.crowd}
         self.over = next((name for name, crowd in crowds.items() if crowd.full and not crowd.make_room()), None)
@@ -107,10 +111,11 @@ class Connection(web.RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Count it out."""
-        for timer in (self._timer, self._stall):
-            if timer is not None:
-                timer.cancel()
-        self._timer = self._stall = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._wire = None
+        self._door.guests.discard(self)
         for crowd in self._crowds:
             crowd.present -= 1
             crowd.stir(self)
@@ -126,6 +131,9 @@ class Connection(web.RequestHandler):
         for crowd in self._crowds:
             crowd.stir(self)
         self._door.metrics.turned_away(leg=self._door.leg, reason="rested")
+        if self._wire is not None and self._wire.get_write_buffer_size():
+            # Closing would wait for a client that has not taken its last answer.
+            self._wire.abort()
         self.force_close()
 
     # A request's head
@@ -177,30 +185,19 @@ class Connection(web.RequestHandler):
 
     # A client that doesn't take its answer
 
-    def pause_writing(self) -> None:
-        """Begin to look whether the client takes anything."""
-        super().pause_writing()
-        self._look(first=True)
-
-    def resume_writing(self) -> None:
-        """Go on."""
-        if self._stall is not None:
-            self._stall.cancel()
-            self._stall = None
-        super().resume_writing()
-
-    def _look(self, *, first: bool = False) -> None:
-        self._stall = None
-        if self.transport is None:
+    def look(self, now: float) -> None:
+        """Cut the client that has taken nothing for too long of what waits for it, even where all is answered."""
+        wire = self._wire
+        if wire is None or not wire.get_write_buffer_size():
+            self._unsent = 0
             return
-        unsent, before = _unsent(self.transport), self._unsent
-        if first or unsent != before:
-            self._unsent = unsent
-            self._stall = _after(self._door.bounds.idle, self._look)
-            return
-        self.cut_off = f"the client took nothing for {self._door.bounds.idle:g} s"
-        self._door.metrics.turned_away(leg=self._door.leg, reason="answer-not-taken")
-        self.transport.abort()
+        unsent = _unsent(wire)
+        if unsent != self._unsent:
+            self._unsent, self._since = unsent, now
+        elif now - self._since >= self._door.bounds.idle:
+            self.cut_off = f"the client took nothing for {self._door.bounds.idle:g} s"
+            self._door.metrics.turned_away(leg=self._door.leg, reason="answer-not-taken")
+            wire.abort()
 
     # What isn't HTTP
 
@@ -233,10 +230,8 @@ def _after(seconds: float, what: Callable[[], None]) -> asyncio.TimerHandle:
     return asyncio.get_running_loop().call_later(seconds, what)
 
 
-def _unsent(transport: asyncio.BaseTransport | None) -> int:
+def _unsent(transport: asyncio.Transport) -> int:
     """Give how many bytes of answers the client hasn't taken: those that wait here, and those in the kernel."""
-    if not isinstance(transport, asyncio.WriteTransport):
-        return 0
     waiting = transport.get_write_buffer_size()
     wire = transport.get_extra_info("socket")
     try:

@@ -13,6 +13,9 @@ class Guest(Protocol):
     def leave(self) -> None:
         """Make room: nothing is under way on it."""
 
+    def look(self, now: float) -> None:
+        """See whether its client takes what waits for it; ``now`` is the loop's time, in seconds."""
+
 
 class Crowd:
     """Connections that are counted together; those on which nothing is under way stand in a queue, oldest first."""

@@ -7,6 +7,7 @@ one connection of a forwarder carries many clients. What happens on a connection
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import secrets
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ import structlog
 
 from bridge.legs.answers import Kind
 from bridge.legs.clients import Network
-from bridge.legs.crowd import Crowd
+from bridge.legs.crowd import Crowd, Guest
 from bridge.protocol.errors import OverloadError
 from bridge.watch.metrics import Metrics
 
@@ -56,12 +57,21 @@ class Door:
     crowd: Crowd = field(init=False)
     clients: dict[str, Crowd] = field(default_factory=dict, init=False)
     surplus: int = field(default=0, init=False)
+    guests: set[Guest] = field(default_factory=set, init=False)
 
     def __post_init__(self) -> None:
         self.crowd = Crowd(self.bounds.connections)
 
     def __len__(self) -> int:
-        return self.crowd.present + self.surplus
+        return len(self.guests)
+
+    async def watch(self) -> None:
+        """Look after clients that take nothing, for as long as it is let."""
+        while True:
+            await asyncio.sleep(self.bounds.idle / 4)
+            now = asyncio.get_running_loop().time()
+            for guest in tuple(self.guests):
+                guest.look(now)
 
     def of_client(self, address: str) -> Crowd | None:
         """Give the crowd of one address; None where addresses aren't counted."""

@@ -75,8 +75,15 @@ async def listen(
             f"See legs.{door.leg}.listen.",
         ) from error
     stack.callback(server.close)
+    watching = asyncio.create_task(door.watch())
+    stack.push_async_callback(_end, watching)
     log.info("listening", leg=door.leg, address=str(leg.listen), url=str(getattr(leg, "url", "")) or None)
     return server
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait((task,))
 
 
 def _where(listen: Listen) -> dict[str, Any]:

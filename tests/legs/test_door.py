@@ -82,6 +82,9 @@ async def start() -> AsyncIterator[Start]:
                 while True:
                     await response.write(bytes(65536))
 
+            async def page(_request: web.Request) -> web.Response:
+                return web.Response(body=bytes(6 << 20))
+
             async def whole(request: web.Request) -> web.Response:
                 body = await read_request(request, 1 << 20)
                 handling.release()
@@ -92,6 +95,7 @@ async def start() -> AsyncIterator[Start]:
             app = web.Application(middlewares=shared(entrance))
             app.on_response_prepare.append(name_answer)
             app.add_routes([web.get("/", small), web.get("/slow", slow), web.get("/endless", endless)])
+            app.router.add_get("/page", page)
             app.add_routes([web.post("/whole", whole)])
             where = LegConfig(listen=Listen("127.0.0.1", 0), url=URL("http://a.test"))
             server = await listen(stack, app, door, where, limits=config, tls=None, grace=0.1)
@@ -413,6 +417,21 @@ async def test_who_takes_nothing_of_an_answer_is_cut(start: Start) -> None:
     (line,) = requests(lines)
     assert (line["outcome"], line["why"]) == ("client-left", "the client took nothing for 0.2 s")
     assert leg.refused("answer-not-taken") == 1
+
+
+async def test_who_leaves_an_answer_untaken_makes_room(start: Start, dial: Dial) -> None:
+    """What the library has handed to its transport is answered, and may still wait for ever."""
+    leg = await start(connections=1, idle=0.3)
+    loop = asyncio.get_running_loop()
+    with socket.socket() as client:
+        client.setblocking(False)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        await loop.sock_connect(client, ("127.0.0.1", leg.port))
+        await loop.sock_sendall(client, b"GET /page HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n")
+        async with asyncio.timeout(10):
+            while not leg.refused("answer-not-taken"):  # noqa: ASYNC110 - a door tells nobody
+                await asyncio.sleep(0.02)
+        assert (await (await dial(leg)).ask())[0] == 200
 
 
 async def test_who_takes_an_answer_slowly_is_not_cut(start: Start) -> None:

@@ -204,4 +204,4 @@ def pretty(value: Any, indent: int = 0) -> str:
     return "[\n" + ",\n".join(parts) + "\n" + " " * indent + "]"
 
 
-__all__ = ["EXPECTATIONS", "IS_COMPLETE", "Ledger", "Party", "digest", "heard", "masked", "pretty", "shown"]
+__all__ = ["EXPECTATIONS", "IS_COMPLETE", "Ledger", "Party", "digest", "heard", "masked", "pretty", "shown", "together"]

@@ -50,7 +50,7 @@ KINDS = sorted({*_OF_HUMHUB.values(), *FROM_DOCS.values(), *(kind for _, kind in
 OTHERS = {
     r"humhub/0[12]|humhub/12-idx-login": "login and posting",
     r"humhub/.*-followed": "pages of HumHub that a redirect led to",
-    r"humhub/1[34]-|humhub/40-share-(get|getinfo|index|index-view|remove)|humhub/4[2345]-": "the module's browser routes, relayed",
+    r"humhub/1[34]-|humhub/40-share-(get|getinfo|index|index-view|remove)|humhub/4[2345]-": "the module's browser routes: test_recorded_calls",
     r"humhub/22-|humhub/50-|humhub/57-|humhub/8|humhub/9|humhub/a0-": "HumHub's own pages and files, relayed",
     r"humhub/60-cfiles|humhub/7": "the cfiles and rest modules: for an integration without the onlyoffice module",
     r"docs/conn-close:": "idle times of the recording server's connections",

@@ -10,6 +10,7 @@ from yarl import URL
 from bridge.demo.docs import Fault as DocsFault
 from bridge.demo.editor import RefusedError
 from bridge.demo.house import House
+from bridge.demo.humhub import SmallHumHub
 from bridge.demo.person import PageError, Person
 from tests.flows import modal
 from tests.flows.words import words
@@ -198,9 +199,9 @@ async def test_the_dialogs_of_the_module_pass_as_they_are(make_house: MakeHouse,
 # The settings
 
 
-async def save_settings(h: House, admin: Person, **changes: str) -> tuple[str, str]:
+async def save_settings(humhub: SmallHumHub, admin: Person, **changes: str) -> tuple[str, str]:
     """Save the module's settings, and say what HumHub found when it tried the connection."""
-    settings = h.humhub.settings
+    settings = humhub.settings
     form = {
         "ConfigureForm[serverUrl]": settings.server_url,
         "ConfigureForm[internalServerUrl]": settings.internal_server_url,
@@ -214,14 +215,14 @@ async def save_settings(h: House, admin: Person, **changes: str) -> tuple[str, s
     async with admin.http.post(url, data=form, headers=headers, allow_redirects=False) as answer:
         assert answer.status == 302
         assert answer.headers["X-Redirect"] == str(admin.to("onlyoffice/admin"))
-    assert h.humhub.connection_note is not None
-    return h.humhub.connection_note
+    assert humhub.connection_note is not None
+    return humhub.connection_note
 
 
 @styles
 async def test_saving_the_settings_finds_a_connection_that_works(make_house: MakeHouse, style: str) -> None:
     h = await make_house(humhub=STYLES[style])
-    kind, text = await save_settings(h, await h.log_in("admin"))
+    kind, text = await save_settings(h.humhub, await h.log_in("admin"))
     assert (kind, "Installed version: 4.1.2" in text) == ("success", True), text
     assert [download.outcome for download in h.docs.downloads if isinstance(download.outcome, int)]
 
@@ -240,18 +241,20 @@ async def test_saving_the_settings_finds_a_connection_that_works(make_house: Mak
 async def test_saving_the_settings_finds_what_does_not_work(h: House, fault: dict[str, DocsFault], says: str) -> None:
     for route, one in fault.items():
         h.docs.faults.add(route, one)
-    kind, text = await save_settings(h, await h.log_in("admin"))
+    kind, text = await save_settings(h.humhub, await h.log_in("admin"))
     assert (kind, says in text) == ("danger", True), text
 
 
 async def test_saving_the_settings_finds_another_secret(h: House) -> None:
-    kind, text = await save_settings(h, await h.log_in("admin"), jwtSecret="another-secret-0123456789abcdef0123456")
+    kind, text = await save_settings(
+        h.humhub, await h.log_in("admin"), jwtSecret="another-secret-0123456789abcdef0123456"
+    )
     assert (kind, "Invalid token" in text) == ("danger", True), text
 
 
 async def test_saving_the_settings_finds_a_docs_that_is_down(h: House) -> None:
     await h.stop_docs()
-    kind, _ = await save_settings(h, await h.log_in("admin"))
+    kind, _ = await save_settings(h.humhub, await h.log_in("admin"))
     assert kind == "danger"
 
 

@@ -156,9 +156,9 @@ async def test_what_one_node_made_is_converted_further_by_another(make_house: Ma
 async def test_one_sick_node_is_no_healthy_docs(make_house: MakeHouse) -> None:
     async with pair(make_house) as p:
         admin = await p.h.log_in("admin")
-        assert (await save_settings(p.h, admin))[0] == "success"
+        assert (await save_settings(p.h.humhub, admin))[0] == "success"
         for node in p.nodes:
             node.faults.add("health", DocsFault("status", status=502), times=1)
-            kind, text = await save_settings(p.h, admin)
+            kind, text = await save_settings(p.h.humhub, admin)
             assert (kind, "Bad healthcheck status" in text) == ("danger", True), text
-        assert (await save_settings(p.h, admin))[0] == "success"
+        assert (await save_settings(p.h.humhub, admin))[0] == "success"

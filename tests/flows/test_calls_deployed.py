@@ -58,7 +58,7 @@ async def test_no_site_converts_a_file_of_another(make_house: MakeHouse) -> None
     h = await make_house(sites=2)
     own, other = h.humhubs
     file = other.add_file("secret.odt", odt("Nobody's business."))
-    doc = other.document_hash(file.document_key(), None)
+    doc = other.document_hash(file.key or file.new_key(), None)
     url = other.settings.storage_url + other.links().to("onlyoffice/backend/download", doc=doc)
     asked = await own.outgoing.convert(url, from_ext="odt", to_ext="docx", key="k1", run_async=False)
     assert asked == {"error": "Error document request"}

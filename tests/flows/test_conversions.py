@@ -37,7 +37,7 @@ def sample(h: House) -> HumHubFile:
 
 def wish(h: House, file: HumHubFile, **changes: Any) -> dict[str, Any]:
     """Give the fields of a conversion of a file of HumHub's."""
-    doc = h.humhub.document_hash(file.document_key(), h.humhub.users["admin"].guid)
+    doc = h.humhub.document_hash(file.key or file.new_key(), h.humhub.users["admin"].guid)
     url = h.humhub.settings.storage_url + h.humhub.links().to("onlyoffice/backend/download", doc=doc)
     fields = {"async": False, "filetype": file.extension, "outputtype": "docx", "key": "k1", "url": url}
     return {**fields, "title": "Any thing.odt", **changes}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import re
 from dataclasses import dataclass
 
 from yarl import URL
@@ -13,7 +14,7 @@ from bridge.protocol.errors import BadRequestError, NoRouteError
 from bridge.protocol.headers import parse_host
 from bridge.protocol.keys import stem
 from bridge.protocol.tokens import KeyRing
-from bridge.protocol.urls import BackendTarget, backend_target, docs_file, split
+from bridge.protocol.urls import FILES, BackendTarget, backend_target, docs_file, split
 from bridge.rings import DocsRings, docs_rings, site_ring
 from bridge.transport.tls import Certificates
 from bridge.transport.upstream import Timeouts, Upstream
@@ -174,7 +175,7 @@ class Topology:
         if (parts.scheme, parts.netloc.lower()) != (base.scheme, _authority(base)):
             return None
         path = _inner(parts.path, base, site)
-        if path.startswith("/cache/files/"):
+        if re.match(FILES, path):
             return docs_file(f"{path}?{parts.query}")
         return path if path.startswith("/file/") and not parts.query else None
 

@@ -139,8 +139,8 @@ def routes() -> list[web.RouteDef]:
     return [
         web.get("/file/{capability}", body, allow_head=False),
         web.get("/s/{site}/file/{capability}", body, allow_head=False),
-        web.get("/cache/files/{path:.+}", result, allow_head=False),
-        web.get("/s/{site}/cache/files/{path:.+}", result, allow_head=False),
+        web.get("/{bucket:(?:storage-)?cache}/files/{path:.+}", result, allow_head=False),
+        web.get("/s/{site}/{bucket:(?:storage-)?cache}/files/{path:.+}", result, allow_head=False),
         web.get("/{path:.*}", download, allow_head=False),
         web.post("/{path:.*}", callback),
     ]

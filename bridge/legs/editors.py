@@ -28,7 +28,7 @@ from bridge.protocol.errors import BadRequestError, BridgeError, NoRouteError, O
 from bridge.protocol.headers import AUTHORIZATION, answerable, forwardable, set_forwarded
 from bridge.protocol.keys import key_of_file
 from bridge.protocol.tokens import BEARER, LIFETIME
-from bridge.protocol.urls import VERSION, with_shard
+from bridge.protocol.urls import FILES, VERSION, with_shard
 from bridge.sites import Node, Site
 from bridge.transport.relay import read_request, request_body, stream
 from bridge.transport.websocket import relay_websocket
@@ -66,7 +66,7 @@ _ALLOWED: Final = tuple(
     for kind, methods, pattern in (
         ("ASSET", _READ, r"/(?:web-apps|sdkjs|sdkjs-plugins|fonts|dictionaries)/.*"),
         ("ASSET", _READ, r"/(?:plugins\.json|themes\.json|document_editor_service_worker\.js)"),
-        ("FILE", _READ, r"/cache/files/.+"),
+        ("FILE", _READ, FILES + ".+"),
         # As in a file's path, a number follows the key.
         ("FILE", _READ, r"/printfile/(?P<key>[0-9A-Za-z._=-]{1,128}?)(?:_\d+)?/[^/]+"),
         ("DOCUMENT", _READ | {"POST"}, rf"/downloadfile/{_KEY}"),
@@ -86,7 +86,7 @@ def recognise(method: str, path: str) -> Target:
         match = pattern.fullmatch(path)
         if match is not None and method in methods:
             key = match.groupdict().get("key")
-            return Target(kind, key_of_file(path) if "/cache/files/" in path else key)
+            return Target(kind, key_of_file(path) if kind == Kind.FILE and key is None else key)
     raise NoRouteError("ONLYOFFICE Docs serves no such thing to browsers.", path=path)
 
 

@@ -133,7 +133,7 @@ def routes() -> list[web.RouteDef]:
             web.post(f"{root}/command", command),
             web.post(f"{root}/coauthoring/CommandService.ashx", command),
             web.get(f"{root}/healthcheck", healthcheck),
-            web.get(f"{root}/cache/files/{{path:.+}}", file),
+            web.get(f"{root}/{{bucket:(?:storage-)?cache}}/files/{{path:.+}}", file),
             web.get(f"{root}/file/{{capability}}", body),
         ]
     return table

@@ -17,7 +17,7 @@ _KEY = re.compile(r"[0-9A-Za-z._=-]{1,128}")
 # `data/{key}_{n}` for saves, `data/conv_{key}_{n}` for conversions; what a session opened and images lie under the
 # plain key, and so do forgotten files.
 _FILE = re.compile(
-    r"/cache/files/(?:"
+    r"/(?:storage-)?cache/files/(?:"
     r"data/(?P<open>[^/]+)/(?:media/|Editor\.bin|origin\.)"
     r"|data/(?:conv_)?(?P<saved>[^/]+?)(?:_\d+)?/"
     r"|forgotten/(?P<forgotten>[^/]+)/)"

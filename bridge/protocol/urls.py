@@ -19,6 +19,7 @@ from bridge.protocol.headers import parse_host
 from bridge.protocol.paths import normalise
 
 __all__ = [
+    "FILES",
     "VERSION",
     "Backend",
     "BackendTarget",
@@ -58,7 +59,9 @@ _API = re.compile(re.escape(_API_PATH))
 _SHARD = re.compile(r"(?:(?<=&)|^)shard[kK]ey=[^&]*")
 _ROUTE = re.compile(r"(onlyoffice(?:/|%2[fF])backend(?:/|%2[fF]))(?:download|empty-file|track)")
 _ORIGIN = re.compile("(https?)://([^/?#]+)", re.IGNORECASE)
-_FILE = re.compile(r"/cache/files/[^?#]+")
+# Docs keeps its files on disk, or in an object store, which it offers under another name. Source: storage-base.
+FILES = r"/(?:storage-)?cache/files/"
+_FILE = re.compile(FILES + r"[^?#]+")
 
 
 def split(url: str) -> SplitResult:

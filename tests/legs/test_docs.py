@@ -199,10 +199,13 @@ async def test_nothing_else_is_served(bridge: Bridge, path: str) -> None:
     assert bridge.humhub.seen == bridge.docs.seen == []
 
 
+@pytest.mark.parametrize("bucket", ["cache", "storage-cache"])
 @pytest.mark.parametrize("prefix", ["", "/s/social"])
-async def test_what_docs_made_is_given_back_to_docs_for_the_next_conversion(bridge: Bridge, prefix: str) -> None:
+async def test_what_docs_made_is_given_back_to_docs_for_the_next_conversion(
+    bridge: Bridge, prefix: str, bucket: str
+) -> None:
     bridge.docs.answers(web.Response(body=DOCX, headers={"Set-Cookie": "x=y"}))
-    path = f"{prefix}/cache/files/data/conv_k1_65/output.docx/a%20b.docx?md5=a&expires=9&shardkey=other&filename=x"
+    path = f"{prefix}/{bucket}/files/data/conv_k1_65/output.docx/a%20b.docx?md5=a&expires=9&shardkey=other&filename=x"
     status, body, headers = await bridge.ask("docs", path, headers=bridge.download_token(path))
     assert (status, body) == (200, DOCX)
     assert "Set-Cookie" not in headers

@@ -84,6 +84,19 @@ async def test_only_a_sites_files_are_converted(bridge: Bridge, url: str) -> Non
     assert bridge.docs.seen == []
 
 
+async def test_results_in_an_object_store_are_results(bridge: Bridge) -> None:
+    stored = RESULT.replace("/cache/", "/storage-cache/")
+    bridge.docs.answers(said(fileUrl=f"http://x/ds{stored}", percent=100, endConvert=True))
+    _, answer = await bridge.call("/converter", CONVERSION)
+    assert answer["fileUrl"] == f"http://humhub.bridge.test:8000/s/social{stored}"
+    await bridge.call("/converter", {**CONVERSION, "key": "k2", "url": answer["fileUrl"]})
+    assert bridge.docs.seen[1].json()["url"] == f"http://docs.bridge.test:8000/s/social{stored}"
+    bridge.docs.answers(web.Response(body=DOCX))
+    assert (await bridge.ask("humhub", f"/s/social{stored}"))[:2] == (200, DOCX)
+    assert (await bridge.ask("browser", f"/ds{stored}"))[:2] == (200, DOCX)
+    assert [seen.target for seen in bridge.docs.seen[2:]] == [stored, stored]
+
+
 @pytest.mark.parametrize("site", ["", "/s/social"])
 async def test_the_result_of_a_conversion_can_be_converted_once_more(bridge: Bridge, site: str) -> None:
     bridge.docs.answers(said(percent=0, endConvert=False))

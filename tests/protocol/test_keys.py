@@ -41,6 +41,8 @@ def test_what_is_no_key(key: object) -> None:
             "a28961c0398d3d54d0071795490541",
         ),
         ("/cache/files/data/conv_check_1795490541000_65/output.docx/x.docx", "check_1795490541000"),
+        ("/storage-cache/files/data/k_1_2/output.docx/output.docx", "k_1"),
+        ("/storage-cache/files/forgotten/k_1/output.docx/output.docx", "k_1"),
         ("/cache/files/data/conv_c7b_1029/output.zip/x.zip", "c7b"),
         ("/cache/files/forgotten/k_1/output.docx/output.docx", "k_1"),
     ],

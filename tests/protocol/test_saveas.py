@@ -24,6 +24,7 @@ def form(url: str, before: bytes = b"", after: bytes = b"&name=a+b%26.docx") -> 
         "https://office2.example.com:8443/ds",
         "http://docs.public.test:8701/ds",
         "http://[::1]:8080/ds/9.0.4-0a1b2c",
+        "http://social.test/ds/a/b",
         "http://evil.test/internal/..",
         "",
     ],

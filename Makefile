@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test crash load cover lint format lock clean chromium fronts systemd
+.PHONY: help demo test crash load cover lint format lock clean unit chromium fronts systemd
 
 help: ## list what make can do
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -32,6 +32,9 @@ crash: $(STAMP) ## kill the bridge 1,000 times, HumHub and Docs too, and see tha
 
 load: $(STAMP) ## let many users edit against the demo: SCENARIO=small, middle or large; the report is in artifacts/load
 	$(BIN)/python -m tests.load $(or $(SCENARIO),small) $(ARGS)
+
+unit: $(STAMP) ## start deploy/'s systemd unit by a systemd of its own, kill it, reload it, stop it (root; nothing stays)
+	@sh tests/deploy/boot.sh
 
 chromium:
 	@sh tests/browser/install.sh

@@ -75,6 +75,13 @@ async def listen(
             f"See legs.{door.leg}.listen.",
         ) from error
     stack.callback(server.close)
+    # The loop passes over a socket that the system refuses to make, and listens nowhere then.
+    if not server.sockets:
+        raise StorageError(
+            f"The {door.leg} leg can't listen on {leg.listen}: this system gives it no socket of that kind.",
+            remedy="Is IPv6 switched off, an address family forbidden, or the number of open files used up? "
+            f"See legs.{door.leg}.listen.",
+        )
     watching = asyncio.create_task(door.watch())
     stack.push_async_callback(_end, watching)
     log.info("listening", leg=door.leg, address=str(leg.listen), url=str(getattr(leg, "url", "")) or None)

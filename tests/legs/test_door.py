@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import ipaddress
 import json
+import resource
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
@@ -23,6 +24,7 @@ from bridge.legs.answers import Kind
 from bridge.legs.door import Door
 from bridge.legs.listener import bounds, listen
 from bridge.legs.middleware import Entrance, client_of, name_answer, shared
+from bridge.protocol.errors import StorageError
 from bridge.transport.memory import Memory
 from bridge.transport.relay import read_request
 from bridge.watch.metrics import Metrics
@@ -172,6 +174,21 @@ def requests(lines: list[EventDict]) -> list[EventDict]:
 
 
 # How many may be in
+
+
+async def test_a_leg_that_the_system_gives_no_socket_does_not_say_that_it_listens() -> None:
+    config = LimitsConfig()
+    door = Door("docs", Kind.MESSAGE, 1, (), bounds(config, connections=100, people=False), Metrics())
+    where = LegConfig(listen=Listen("127.0.0.1", 0), url=URL("http://a.test"))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    async with AsyncExitStack() as stack:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))  # what is open stays, and nothing new can be
+        try:
+            with capture_logs() as lines, pytest.raises(StorageError, match="gives it no socket of that kind"):
+                await listen(stack, web.Application(), door, where, limits=config, tls=None, grace=0.1)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert not lines
 
 
 async def test_who_is_over_the_limit_is_told_when_to_come_back(start: Start, dial: Dial) -> None:

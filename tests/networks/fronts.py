@@ -22,7 +22,8 @@ from tests.ports import fresh_port
 __all__ = ["FRONTS", "NAME", "Front", "Named", "front", "needs"]
 
 SHIPPED = Path(__file__).parents[2] / "deploy" / "fronts"
-NAME = "office.example.com"
+# What the shipped name is replaced by: one that every machine knows for its own.
+_SHIPPED_NAME, NAME = "office.example.com", "localhost"
 _PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 _REQUIRED = ("BRIDGE_REQUIRE_SOFTWARE", "BRIDGE_REQUIRE_BROWSER")
 
@@ -152,7 +153,7 @@ async def front(name: str, directory: Path, bridge: int, *, plain: int, port: in
 def _written(kind: _Kind, directory: Path, replaced: dict[str, str], plain: int, port: int) -> Path:
     """Write the shipped file with its addresses and certificate replaced, and what has to stand around it."""
     text = (SHIPPED / kind.file).read_text()
-    for old, new in replaced.items():
+    for old, new in {**replaced, _SHIPPED_NAME: NAME}.items():
         assert old in text, f"{kind.file} has no {old!r} any more"
         text = text.replace(old, new)
     site = directory / kind.file
@@ -214,12 +215,10 @@ class Named(AbstractResolver):
         """Close nothing."""
 
 
-def browser(running: Front, *, address: str = "127.0.0.9", host: str = "127.0.0.1") -> aiohttp.ClientSession:
-    """Give a browser that finds the front under its name, and trusts its authority."""
-    connector = aiohttp.TCPConnector(
-        ssl=running.authority.trusting(), resolver=Named(host), local_addr=(address, 0) if ":" not in host else None
-    )
-    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.CookieJar())
+def browser(running: Front, *, address: str) -> aiohttp.ClientSession:
+    """Give a browser at some address, which trusts the front's authority."""
+    connector = aiohttp.TCPConnector(ssl=running.authority.trusting(), local_addr=(address, 0))
+    return aiohttp.ClientSession(connector=connector)
 
 
 def ports() -> tuple[int, int]:

@@ -6,7 +6,6 @@ import asyncio
 import dataclasses
 import hashlib
 import ipaddress
-import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -19,7 +18,10 @@ from yarl import URL
 
 from bridge.app import running
 from bridge.config import Config
+from bridge.demo.editor import POLLING, WEBSOCKET
 from bridge.demo.house import house
+from bridge.demo.person import Person
+from tests.flows.words import words
 from tests.legs.fakes import NOW, configuration, serving
 from tests.networks.fronts import NAME, Front, browser, front, needs, ports
 
@@ -40,33 +42,45 @@ def behind(port: int) -> Any:
 
 
 @every_front
-async def test_a_document_is_opened_behind_a_front(name: str, tmp_path: Path) -> None:
+async def test_two_people_edit_behind_a_front(name: str, tmp_path: Path) -> None:
+    """Log in, open, edit by websocket and by polling, save: with nothing but the front's address."""
     plain, port = ports()
     async with AsyncExitStack() as stack:
         hub = {"trusts_forwarded": True}
         h = await stack.enter_async_context(house(tmp_path / "house", adjust=behind(port), humhub=hub))
-        running_front = await stack.enter_async_context(
+        found = await stack.enter_async_context(
             front(name, tmp_path / "front", h.addresses.browser.port, plain=plain, port=port)
         )
-        await to_https(running_front)
-        alice = h.person("alice")
-        await alice.http.close()
-        alice.http = browser(running_front)
-        alice.base = URL(running_front.url)
+        await to_https(found)
+        alice, admin = [
+            await stack.enter_async_context(
+                Person(who, h.humhub.users[who].password, found.url, trust=found.authority.trusting())
+            )
+            for who in ("alice", "admin")
+        ]
         # Who isn't logged in is led to the login page, by an address that the browser can follow.
-        async with alice.http.get(f"{running_front.url}/dashboard") as answer:
-            assert answer.status == 200
-            led = [step.headers["Location"] for step in answer.history]
-            assert all(place.startswith((f"{running_front.url}/", "/")) for place in led)
-            assert answer.url.with_query(None) == URL(f"{running_front.url}/user/auth/login")
+        async with alice.http.get(f"{found.url}/dashboard") as answer:
+            assert answer.history
+            assert str(answer.url.with_query(None)) == f"{found.url}/user/auth/login"
         await alice.log_in()
+        await admin.log_in()
         guid = await alice.create("Minutes")
         page = await alice.open(guid)
-        assert str(page.script).startswith(f"{running_front.url}/ds/web-apps/")
-        async with alice.http.get(page.script) as answer:
-            assert answer.status == 200
-        await the_editor_connects(alice.http, running_front, page.key, str(page.config["token"]))
-        assert await alice.read(guid)
+        assert str(page.script).startswith(f"{found.url}/ds/web-apps/")
+        # HumHub's own absolute links are to https.
+        assert all(str(url).startswith(f"{found.url}/") for name, url in page.api.items() if name.endswith("Url"))
+        first, second = alice.editor(page, transports=WEBSOCKET), await admin.edit(guid, transports=POLLING)
+        await first.open()
+        await first.write("Typed by websocket. ")
+        await second.see("Typed by websocket.")
+        await second.write("Typed by polling.")
+        await first.see("Typed by polling.")
+        assert (first.transport, second.transport) == ("websocket", "polling")
+        await first.leave()
+        await second.leave()
+        await h.told(first.key)
+        assert "Typed by polling." in words(h.humhub.files[guid].content())
+        assert h.saves == []
 
 
 async def to_https(found: Front) -> None:
@@ -77,16 +91,6 @@ async def to_https(found: Front) -> None:
         assert answer.status == 308
         led = URL(answer.headers["Location"])
         assert (led.scheme, led.host, led.path_qs) == ("https", NAME, "/a?b=c")
-
-
-async def the_editor_connects(http: aiohttp.ClientSession, found: Front, key: str, token: str) -> None:
-    """Speak socket.io over the websocket, as far as Docs' greeting."""
-    url = f"{found.url}/ds/doc/{key}/c/?shardkey={key}&EIO=4&transport=websocket"
-    async with http.ws_connect(url) as socket:
-        opened = await socket.receive_str(timeout=5)
-        assert opened.startswith("0{")
-        await socket.send_str("40" + json.dumps({"token": token}))
-        assert (await socket.receive_str(timeout=5)).startswith("40{")
 
 
 SIZE, PIECE = 50 << 20, 1 << 20
@@ -125,7 +129,7 @@ async def test_an_upload_streams_through_a_front(name: str, tmp_path: Path) -> N
         found = await stack.enter_async_context(
             front(name, tmp_path / "front", config.legs.browser.listen.port, plain=plain, port=port)
         )
-        http = await stack.enter_async_context(browser(found))
+        http = await stack.enter_async_context(browser(found, address="127.0.0.9"))
         # What a client states of itself doesn't count.
         spoofed = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "http", "X-Forwarded-Host": "evil.test"}
         spoofed |= {"Forwarded": "for=203.0.113.9;proto=http", "Content-Length": str(SIZE)}
@@ -137,6 +141,36 @@ async def test_an_upload_streams_through_a_front(name: str, tmp_path: Path) -> N
     assert seen["X-Forwarded-For"] == "127.0.0.9"
     assert seen["X-Forwarded-Host"] == f"{NAME}:{port}"
     assert "Forwarded" not in seen
+
+
+@every_front
+async def test_a_browser_that_leaves_ends_its_request_behind_a_front(name: str, tmp_path: Path) -> None:
+    began, ended = asyncio.Event(), asyncio.Event()
+
+    async def hang(_request: web.BaseRequest) -> web.StreamResponse:
+        began.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+        return web.Response()
+
+    plain, port = ports()
+    async with AsyncExitStack() as stack:
+        humhub, docs = [await stack.enter_async_context(serving()) for _ in range(2)]
+        humhub.answers(hang)
+        config = behind(port)(configuration(tmp_path, humhub.url, docs.url))
+        await stack.enter_async_context(running(config, clock=lambda: NOW))
+        found = await stack.enter_async_context(
+            front(name, tmp_path / "front", config.legs.browser.listen.port, plain=plain, port=port)
+        )
+        trust = found.authority.trusting()
+        _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trust, server_hostname=NAME)
+        writer.write(f"GET /dashboard HTTP/1.1\r\nHost: {NAME}:{port}\r\n\r\n".encode())
+        await began.wait()
+        writer.transport.abort()
+        async with asyncio.timeout(10):
+            await ended.wait()
 
 
 def test_each_front_says_what_was_run() -> None:

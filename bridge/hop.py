@@ -18,7 +18,7 @@ from bridge.protocol.keys import is_key, read_doc_hash
 from bridge.protocol.messages import Callback, Command, Conversion
 from bridge.protocol.paths import same_target
 from bridge.protocol.tokens import LIFETIME, KeyRing, from_body_or_header, from_header, unwrap
-from bridge.protocol.urls import Backend, api_script, docs_file, server_of
+from bridge.protocol.urls import Backend, api_script, docs_file, homeward, server_of
 from bridge.sites import Site, Topology
 
 __all__ = [
@@ -62,7 +62,7 @@ def editor_edits(
     what makes a stale page harmless.
     """
     return Edits(
-        config=lambda config: _configuration(topology, site, config, now, opened),
+        config=lambda config: _configuration(topology, site, config, origin=origin, now=now, opened=opened),
         api=lambda urls: {name: _onto(origin, site, url) for name, url in urls.items()},
         script=lambda source: _script(topology, source, server),
     )
@@ -75,7 +75,7 @@ def _script(topology: Topology, source: str, server: Callable[[str], None]) -> s
 
 
 def _configuration(
-    topology: Topology, site: Site, config: Json, now: float, opened: Callable[[str, str], None]
+    topology: Topology, site: Site, config: Json, *, origin: str, now: float, opened: Callable[[str, str], None]
 ) -> Json:
     claims = {name: value for name, value in config.items() if name != "token"}
     expires: Any = int(now) + LIFETIME
@@ -89,6 +89,7 @@ def _configuration(
         document, editor = dict(claims["document"]), dict(claims["editorConfig"])
         track = _found(topology, site, editor["callbackUrl"], Backend.TRACK)
         document["url"] = topology.docs_url(site, _found(topology, site, document["url"], Backend.DOWNLOAD))
+        editor = {name: _from_here(origin, site, value) for name, value in editor.items()}
         editor["callbackUrl"] = topology.docs_url(site, track)
     except (KeyError, TypeError, ValueError) as error:
         raise BadAnswerError("HumHub's editor page names no document to open.", missing=str(error)) from error
@@ -97,6 +98,23 @@ def _configuration(
     mapped = {**claims, "document": document, "editorConfig": editor}
     ring = topology.rings.browser
     return {**mapped, "token": ring.sign({**mapped, "exp": expires})} if ring.signs else mapped
+
+
+def _from_here(origin: str, site: Site, value: Any) -> Any:
+    """Give a part of the editor's own settings with the addresses in it that browsers are led to, as from ``origin``.
+
+    An embedded viewer has some, to share and to save, and so has the way back from an editor. Where HumHub names itself
+    as the browser does, which is the rule, nothing changes.
+    """
+    match value:
+        case str():
+            return homeward(value, origin=origin, inner=site.inner)
+        case dict():
+            return {name: _from_here(origin, site, part) for name, part in value.items()}
+        case list():
+            return [_from_here(origin, site, part) for part in value]
+        case _:
+            return value
 
 
 def _found(topology: Topology, site: Site, url: str, route: Backend) -> str:

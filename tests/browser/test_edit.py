@@ -82,19 +82,6 @@ async def test_the_button_in_the_editor_saves_and_the_session_goes_on(desk: Desk
     assert desk.complaints() == []
 
 
-async def test_on_a_phone_nothing_is_cut_off(desk: Desk) -> None:
-    admin = await desk.log_in("admin", viewport={"width": 390, "height": 800}, is_mobile=True, has_touch=True)
-    await admin.menu()
-    assert await admin.fits()
-    await desk.picture(admin, "4-phone-stream")
-    await admin.menu()
-    await admin.open("Team handbook.docx")
-    assert await admin.fits()
-    await desk.picture(admin, "4-phone-editor")
-    await admin.close_editor()
-    assert desk.complaints() == []
-
-
 async def test_a_shared_link_opens_for_whom_it_was_given(desk: Desk) -> None:
     admin = await desk.log_in("admin")
     await admin.open("Team handbook.docx")

@@ -178,6 +178,47 @@ async def test_own_links_follow_the_origin_that_the_browser_uses(start: Start) -
     assert found_in(body)[1]["saveasUrl"] == "https://social.test/onlyoffice/api/saveas"
 
 
+async def test_a_phones_page_stays_one_and_its_user_agent_comes_to_humhub_as_it_is(bridge: Bridge) -> None:
+    agent = "Mozilla/5.0 (Linux; Android 14; Pixel 7) AppleWebKit/537.36 Mobile Safari/537.36"
+    bridge.humhub.answers(html(page(signed(config_of(type="mobile")))))
+    _, body, _ = await bridge.ask("browser", OPEN, headers={"User-Agent": agent, **AJAX})
+    config, _ = found_in(body)
+    assert config["type"] == claims_of(config["token"], DOCS_SECRET)["type"] == "mobile"
+    assert bridge.humhub.seen[-1].headers["User-Agent"] == agent
+
+
+async def test_an_embedded_viewers_links_lead_to_where_the_browser_is(start: Start) -> None:
+    bridge = await start(behind_a_front)
+    before = config_of(type="embedded")
+    elsewhere = "https://cdn.example.com/logo.png"
+    before["editorConfig"] |= {
+        "embedded": {
+            "saveUrl": "http://social.test/file/file/download?guid=a&download=1",
+            "shareUrl": f"{bridge.humhub.url}/onlyoffice/open?guid=a",
+            "embedUrl": "https://social.test/onlyoffice/open?guid=a",
+            "toolbarDocked": "top",
+        },
+        "customization": {"goback": {"url": "http://social.test/s/team/"}, "logo": {"image": elsewhere}, "chat": True},
+        "recent": [{"title": "http: a title", "url": "http://social.test/x"}, None],
+    }
+    bridge.humhub.answers(html(page(signed(before))))
+    _, body, _ = await bridge.ask("browser", OPEN, headers={**HTTPS, **AJAX})
+    config, _ = found_in(body)
+    claims = claims_of(config["token"], DOCS_SECRET)
+    for given in (config, claims):
+        assert given["type"] == "embedded"
+        editor = given["editorConfig"]
+        assert editor["embedded"] == {
+            "saveUrl": "https://social.test/file/file/download?guid=a&download=1",
+            "shareUrl": "https://social.test/onlyoffice/open?guid=a",
+            "embedUrl": "https://social.test/onlyoffice/open?guid=a",
+            "toolbarDocked": "top",
+        }
+        back = {"url": "https://social.test/s/team/"}
+        assert editor["customization"] == {"goback": back, "logo": {"image": elsewhere}, "chat": True}
+        assert editor["recent"] == [{"title": "http: a title", "url": "https://social.test/x"}, None]
+
+
 @pytest.mark.parametrize("name", ["Location", "X-Redirect"])
 async def test_a_redirect_stays_on_https_though_humhub_does_not_believe_in_it(start: Start, name: str) -> None:
     """By http it would come to a port where nobody listens, or, redirected once more, as a GET without its form."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import Any
 
@@ -15,6 +16,13 @@ from bridge.demo.humhub.infos import infos, php_escape
 from bridge.demo.humhub.links import HOME
 from bridge.demo.humhub.outgoing import FetchError
 
+# Which browsers the module takes for a phone's, by its source: what their User-Agent holds, in any case.
+PHONES = re.compile(
+    "android|avantgo|blackberry|blazer|compal|elaine|fennec|hiptop|iemobile|ip[ao]d|iris|kindle|lge |maemo|midp|mmp|"
+    "opera mini|opera mobi|palm|phone|pixi/|playbook|plucker|pocket|pre/|psp|symbian|treo|up[.]browser|up[.]link|"
+    "vodafone|wap|windows ce|xda|xiino",
+    re.IGNORECASE,
+)
 CUSTOMIZATION = {
     "forcesave": False,
     "chat": True,
@@ -85,8 +93,9 @@ async def editor_config(call: Call) -> dict[str, Any]:
     owner = call.hub.user(file.owner)
     found = FORMATS.get(file.extension)
     edit = call.mode == "edit"
+    embedded = _embedded(call) if call.hub.settings.embeds_viewers and not edit else {}
     return {
-        "type": "desktop",
+        "type": "embedded" if embedded else _look(call),
         "documentType": found.kind if found else None,
         "document": {
             "title": php_escape(file.name),
@@ -103,8 +112,21 @@ async def editor_config(call: Call) -> dict[str, Any]:
             "callbackUrl": storage + call.links.to("onlyoffice/backend/track", doc=doc),
             "user": {"id": user.guid, "name": php_escape(user.name)} if user else {"id": "", "name": "Anonymous User"},
             "customization": dict(CUSTOMIZATION),
+            **embedded,
         },
     }
+
+
+def _look(call: Call) -> str:
+    return "mobile" if PHONES.search(call.request.headers.get("User-Agent", "")) else "desktop"
+
+
+def _embedded(call: Call) -> dict[str, Any]:
+    """Build what an embedded viewer offers: the file itself, and the document's own address to share and to embed."""
+    opened = call.origin + call.links.to("onlyoffice/open", guid=call.the_file().guid, mode="view")
+    save = call.origin + call.links.to("file/file/download", download=1, guid=call.the_file().guid)
+    links = {"saveUrl": save, "shareUrl": opened, "embedUrl": opened, "fullscreenUrl": opened}
+    return {"embedded": {**links, "toolbarDocked": "top"}}
 
 
 def short_date(file: HumHubFile) -> str:

@@ -36,6 +36,8 @@ class HumHubSettings:
     trusts_forwarded: bool = False
     """`request.trustedHosts`: X-Forwarded-Proto and -Host count."""
 
+    embeds_viewers: bool = False
+    """A theme that shows documents in ONLYOFFICE's embedded viewer, with links for who looks at them."""
     read_to_write: float = 0.01
     """Seconds from a request's reading of a file to its writing of a new document key: others may read meanwhile."""
 

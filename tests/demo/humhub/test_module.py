@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import re
@@ -112,6 +113,39 @@ async def test_the_token_is_signed_over_the_whole_configuration(
         "key": file.key,
         "userGuid": hub.users["alice"].guid,
     }
+
+
+@pytest.mark.parametrize(
+    ("agent", "look"),
+    [
+        ("Mozilla/5.0 (Linux; Android 14; Pixel 7) AppleWebKit/537.36 Chrome/120.0 Mobile Safari/537.36", "mobile"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148", "mobile"),
+        ("Mozilla/5.0 (iPad; CPU OS 12_2 like Mac OS X) AppleWebKit/605.1.15", "mobile"),
+        ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/120.0 Safari/537.36", "desktop"),
+        ("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 Safari/605.1.15", "desktop"),
+        ("", "desktop"),
+    ],
+)
+async def test_a_phone_is_known_by_its_user_agent_and_gets_the_mobile_editor(
+    agent: str, look: str, hub: SmallHumHub, browser: Browsers, editor_config: Callable[[Reply], dict[str, Any]]
+) -> None:
+    """Source: the module's EditorWidget."""
+    file = posted(hub, "file.docx")
+    reply = await browser("admin").get(f"/onlyoffice/open?guid={file.guid}&mode=edit", headers={"User-Agent": agent})
+    assert editor_config(reply)["type"] == look
+
+
+async def test_overlapping_first_opens_get_different_keys_and_the_last_one_counts(
+    hub: SmallHumHub, browser: Browsers, editor_config: Callable[[Reply], dict[str, Any]]
+) -> None:
+    file, client = posted(hub, "file.docx"), browser("admin")
+    path = f"/onlyoffice/open?guid={file.guid}&mode=edit"
+    keys = [
+        editor_config(page)["document"]["key"] for page in await asyncio.gather(*(client.get(path) for _ in range(4)))
+    ]
+    assert len(set(keys)) > 1
+    assert file.key in keys
+    assert editor_config(await client.get(path))["document"]["key"] == file.key
 
 
 async def test_a_conversion_replaces_the_file_and_its_name(

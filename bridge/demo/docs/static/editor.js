@@ -53,6 +53,11 @@ function start(config, wanted) {
   $('title').textContent = file.title || 'Document';
   $('badge').textContent = (file.fileType || '').toUpperCase();
   $('close').hidden = !wanted.includes('onRequestClose');
+  for (const name of ['save', 'share']) {
+    const url = config.type === 'embedded' ? (editorConfig.embedded || {})[`${name}Url`] : null;
+    $(`embedded-${name}`).hidden = !url;
+    if (url) $(`embedded-${name}`).href = url;
+  }
   show();
   waiting('Opening…');
   if (file.fileType === 'pdf') fetchOriginal(file);

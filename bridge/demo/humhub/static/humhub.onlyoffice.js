@@ -37,7 +37,8 @@
     const share = (button) => modal.get('onlyoffice-share-modal').load(button.dataset.actionUrl);
 
     const close = () => {
-      if (!editor || node.dataset.editMode !== 'edit' || !editor.requestClose) return finish();
+      if (!editor || node.dataset.editMode !== 'edit') return shut();
+      if (!editor.requestClose) return finish();
       setTimeout(() => closed || finish(), CLOSE_PATIENCE);
       return editor.requestClose();
     };

@@ -8,6 +8,7 @@ a script in a page     ``{"error":true,"message":…,"request_id":…}``, as Hum
 Docs, a callback       ``{"error":1,"message":…,"request_id":…}``, with 200 in place of a 5xx, which Docs would repeat
 Docs or HumHub, file   an empty body: HumHub's module stores any body that it gets as the document
 an unknown path, GET   the same
+HumHub, Docs' file     an empty body that breaks off: the module takes nothing, too, for the file that was converted
 HumHub, conversion     200 ``{"error":-8}`` and the like, in JSON or XML as it was asked for, ONLYOFFICE's own codes;
                        never ``"error":0`` there
 HumHub, command        200 ``{"error":6}`` and the like
@@ -52,6 +53,7 @@ class Kind(enum.Enum):
     MESSAGE = enum.auto()
     CALLBACK = enum.auto()
     FILE = enum.auto()
+    RESULT = enum.auto()
     CONVERSION = enum.auto()
     CONVERSION_XML = enum.auto()
     COMMAND = enum.auto()
@@ -120,7 +122,7 @@ def _is_script(request: web.Request) -> bool:
     return "application/json" in accepted and "text/html" not in accepted
 
 
-def answer(failure: Failure, kind: Kind, *, error: bool | int, request_id: str) -> web.Response:
+def answer(failure: Failure, kind: Kind, *, error: bool | int, request_id: str) -> web.StreamResponse:
     """Put a failure into the shape that its client expects.
 
     ``error`` is what the field of that name holds in a message: true for browsers, 1 for Docs.
@@ -128,10 +130,11 @@ def answer(failure: Failure, kind: Kind, *, error: bool | int, request_id: str) 
     match kind:
         case Kind.FILE:
             return web.Response(status=failure.status, headers=failure.headers)
-        case Kind.CONVERSION:
-            return conversion({"error": _conversion_code(failure.error)}, Shape.JSON)
-        case Kind.CONVERSION_XML:
-            return conversion({"error": _conversion_code(failure.error)}, Shape.XML)
+        case Kind.RESULT:
+            return _broken(failure)
+        case Kind.CONVERSION | Kind.CONVERSION_XML:
+            shape = Shape.JSON if kind is Kind.CONVERSION else Shape.XML
+            return conversion({"error": _conversion_code(failure.error)}, shape)
         case Kind.COMMAND:
             return web.json_response({"error": _command_code(failure.error)})
         case Kind.MESSAGE | Kind.CALLBACK:
@@ -146,6 +149,17 @@ def answer(failure: Failure, kind: Kind, *, error: bool | int, request_id: str) 
 def conversion(fields: Mapping[str, Any], shape: Shape) -> web.Response:
     """Answer as the conversion service does, always with 200."""
     return web.Response(body=written(fields, shape).encode(), headers={"Content-Type": labelled(shape)})
+
+
+def _broken(failure: Failure) -> web.StreamResponse:
+    """Promise a byte and hang up: HumHub's HTTP client takes a short body for an error, and no status for one.
+
+    Source: the module stores the body of any status in the file's place; curl's error 18 it throws (recorded).
+    """
+    response = web.StreamResponse(status=failure.status, headers=failure.headers)
+    response.content_length = 1
+    response.force_close()
+    return response
 
 
 def _conversion_code(error: BridgeError | None) -> int:

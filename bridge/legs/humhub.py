@@ -91,7 +91,7 @@ async def _call(request: web.Request, node: Node, target: str, fields: dict[str,
         return await answer.read(_ANSWER_LIMIT)
 
 
-@answers_as(Kind.FILE)
+@answers_as(Kind.RESULT)
 async def file(request: web.Request) -> web.StreamResponse:
     """Relay a file of Docs, such as a conversion's result, to HumHub."""
     files.site_of(request)

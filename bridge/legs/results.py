@@ -1,6 +1,6 @@
 """Files that ONLYOFFICE Docs made, such as conversions' results, for HumHub and for Docs itself.
 
-Which node has one is told by the key in its path alone. Anything but the file is an error with an empty body: HumHub's
+Which node has one is told by the key in its path alone. Anything but the file is an error without a body: HumHub's
 module stores any body that it gets as the document.
 """
 

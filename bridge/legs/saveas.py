@@ -42,7 +42,8 @@ async def form(request: web.Request, site: Site) -> bytes:
         RefusedError: that file is none of Docs'.
         StorageError: what was learnt can't be read.
     """
-    if request.content_type != _FORM:
+    # Of two labels HumHub could go by the other one.
+    if request.content_type != _FORM or len(request.headers.getall("Content-Type")) != 1:
         raise BadRequestError("Save as is posted as a form.", content_type=request.content_type)
     topology = request.app[TOPOLOGY]
     asked = str(topology.addresses.browser).rstrip("/") + topology.docs_path

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Self
 
-from bridge.protocol.errors import BadAnswerError, BadRequestError
+from bridge.protocol.errors import BadAnswerError, BadRequestError, ClientError
 from bridge.protocol.keys import is_key
 from bridge.protocol.urls import split
 
@@ -152,16 +152,14 @@ class Conversion:
         it goes on as the code of limits, or not at all beside a result. Source: ``mapAscServerErrorToOldError``.
 
         Raises:
-            BadAnswerError: it isn't the JSON of the conversion service.
+            BadAnswerError: it isn't the JSON of the conversion service, or names a foreign file.
         """
         fields = _answer(raw)
         if fields.get("error") == 0:
             fields = {name: value for name, value in fields.items() if name != "error"}
             if not fields.get("fileUrl"):
                 return {"error": _LIMITS}
-        if isinstance(fields.get("fileUrl"), str) and fields["fileUrl"]:
-            fields["fileUrl"] = to_humhub(fields["fileUrl"])
-        return fields
+        return _with_file(fields, "fileUrl", to_humhub)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,12 +188,9 @@ class Command:
         """Give Docs' answer; the URL of a forgotten file, the only one in it, is mapped.
 
         Raises:
-            BadAnswerError: it isn't the JSON of the command service.
+            BadAnswerError: it isn't the JSON of the command service, or names a foreign file.
         """
-        fields = _answer(raw)
-        if isinstance(fields.get("url"), str) and fields["url"]:
-            fields["url"] = to_humhub(fields["url"])
-        return fields
+        return _with_file(_answer(raw), "url", to_humhub)
 
 
 def _answer(raw: bytes) -> Fields:
@@ -205,4 +200,19 @@ def _answer(raw: bytes) -> Fields:
         raise BadAnswerError(
             "ONLYOFFICE Docs answered something else than JSON.",
             remedy="A proxy between may have answered in its place: ask Docs directly for /healthcheck.",
+        ) from error
+
+
+def _with_file(fields: Fields, name: str, to_humhub: Mapper) -> Fields:
+    """Give an answer of Docs with the file that it names mapped."""
+    url = fields.get(name)
+    if not isinstance(url, str) or not url:
+        return fields
+    try:
+        return {**fields, name: to_humhub(url)}
+    except ClientError as error:
+        raise BadAnswerError(
+            "ONLYOFFICE Docs names a file that is nowhere among its own.",
+            remedy="With an object store, let Docs serve its files itself: storage.useDirectStorageUrls is false.",
+            **error.details,
         ) from error

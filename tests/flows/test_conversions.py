@@ -13,6 +13,7 @@ from xml.etree import ElementTree as ET
 import aiohttp
 import jwt
 import pytest
+from yarl import URL
 
 from bridge.config import Config
 from bridge.demo.docs import Fault as DocsFault
@@ -123,14 +124,32 @@ async def test_the_module_tells_people_what_went_wrong_and_keeps_the_file(
     assert (file.name, file.content()) == ("Minutes.odt", before)
 
 
-@pytest.mark.parametrize("fault", [DocsFault("page"), DocsFault("status", status=404), DocsFault("redirect")])
-async def test_a_result_that_docs_does_not_give_is_no_text_in_the_file(h: House, fault: DocsFault) -> None:
-    """The module stores whatever it gets: what it gets is nothing."""
+@pytest.mark.parametrize(
+    "fault",
+    [DocsFault("page"), DocsFault("status", status=404), DocsFault("redirect"), DocsFault("empty"), DocsFault("cut")],
+    ids=["a page", "404", "a redirect", "nothing", "a cut"],
+)
+async def test_a_result_that_docs_does_not_give_leaves_the_file_as_it_was(h: House, fault: DocsFault) -> None:
+    """The module puts whatever it gets in the file's place, nothing too: only a broken connection is an error to it."""
     file = sample(h)
+    before = file.content()
     h.docs.faults.add("file", fault, times=1)
     admin = await h.log_in("admin")
+    with pytest.raises(PageError, match="got 500"):
+        await admin.convert(file.guid, "Minutes.docx")
+    assert (file.name, file.content()) == ("Minutes.odt", before)
     await admin.convert(file.guid, "Minutes.docx")
-    assert file.content() == b""
+    assert words(file.content())
+
+
+async def test_a_file_that_docs_no_longer_has_is_saved_as_nothing_and_people_are_told(h: House) -> None:
+    alice = await h.log_in("alice")
+    page = await alice.open(await alice.create("Minutes"))
+    before = set(h.humhub.files)
+    gone = f"{h.browser_url}/ds/cache/files/data/{page.key}_1/output.docx/x.docx?md5=a&expires=9"
+    with pytest.raises(PageError, match="got 500"):
+        await alice.send(URL(page.api["saveasUrl"]), {"name": "x.docx", "url": gone})
+    assert set(h.humhub.files) == before
 
 
 # Every form

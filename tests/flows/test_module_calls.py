@@ -235,7 +235,7 @@ async def test_saving_the_settings_finds_a_connection_that_works(make_house: Mak
         ({"command": DocsFault("page")}, "Internal server error"),
         ({"convert": DocsFault("page")}, "Unknown error"),
         ({"convert": DocsFault("status", status=504)}, "Timeout conversion error"),
-        ({"file": DocsFault("page")}, "empty result"),
+        ({"file": DocsFault("page")}, "Curl error: #18"),
     ],
 )
 async def test_saving_the_settings_finds_what_does_not_work(h: House, fault: dict[str, DocsFault], says: str) -> None:

@@ -110,7 +110,13 @@ class Bridge:
 
     async def ask(self, leg: str, path: str, method: str = "GET", **options: Any) -> tuple[int, bytes, Any]:
         async with self.http.request(method, self.leg(leg, path), allow_redirects=False, **options) as answer:
-            return answer.status, await answer.read(), answer.headers
+            try:
+                return answer.status, await answer.read(), answer.headers
+            except aiohttp.ClientPayloadError:
+                if answer.ok:
+                    raise
+                # An error whose body was cut off before its first byte, as `promised` has it.
+                return answer.status, b"", answer.headers
 
     # What the parties send
 

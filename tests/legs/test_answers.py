@@ -25,7 +25,8 @@ from bridge.protocol.errors import (
 
 def body_of(error: Exception, kind: Kind) -> tuple[int, bytes]:
     given = answer(Failure.of(error), kind, error=1, request_id="r1")
-    return given.status, bytes(given.body) if isinstance(given.body, bytes) else b""
+    body = given.body if isinstance(given, web.Response) else None
+    return given.status, bytes(body) if isinstance(body, bytes) else b""
 
 
 @pytest.mark.parametrize(
@@ -71,6 +72,7 @@ def test_a_callback_never_hears_what_docs_would_repeat() -> None:
 
 def test_a_page_escapes_what_it_shows() -> None:
     given = answer(Failure.of(BridgeError("<b>&")), Kind.PAGE, error=True, request_id='"><script>')
+    assert isinstance(given, web.Response)
     assert given.text is not None
     assert "<b>" not in given.text
     assert "<script>" not in given.text

@@ -8,6 +8,7 @@ import json
 from typing import Any
 from urllib.parse import urlencode
 
+import aiohttp
 import jwt
 import pytest
 from aiohttp import web
@@ -338,10 +339,12 @@ async def test_a_result_is_relayed_with_its_own_shard_key(bridge: Bridge) -> Non
     ],
     ids=["403", "404", "410", "500", "302", "empty", "a page", "json"],
 )
-async def test_an_error_on_a_file_route_has_an_empty_body(bridge: Bridge, answer: web.Response) -> None:
+async def test_an_error_on_a_file_route_has_no_body_and_breaks_off(bridge: Bridge, answer: web.Response) -> None:
     bridge.docs.answers(answer)
-    status, body, _ = await bridge.ask("humhub", RESULT)
-    assert (status, body) == (502, b"")
+    async with bridge.http.get(bridge.leg("humhub", RESULT)) as found:
+        assert (found.status, found.headers["Content-Length"]) == (502, "1")
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await found.read()
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ async def page(request: web.Request) -> web.StreamResponse:
             "That route of HumHub is for ONLYOFFICE Docs.",
             remedy="Docs must use the docs leg: set the module's storage address to legs.docs.url.",
         )
-    match page_of(path, query, base_path=site.base_path):
+    match page_of(path, query):
         case None:
             return await _relayed(request, site, target)
         case Page.OPEN if request.method == "GET":
@@ -217,7 +217,7 @@ async def _file(request: web.Request, site: Site) -> tuple[str, str] | None:
     opens, share = request.app[OPENS], spelt_once(opening.share)
     guid = opens.file_of(site.name, share)
     if guid is None:
-        guid = await _shared(request, site, info_target(path, opening.share, base_path=site.base_path))
+        guid = await _shared(request, site, info_target(path, opening.share))
         if guid is None:
             return site.name, f"share:{share}"
         opens.learn(site.name, share, guid)

@@ -1,8 +1,9 @@
 """HumHub's pages as browsers ask for them: which route a request reaches, in every spelling that HumHub takes.
 
-HumHub finds a route in the path, also behind ``index.php/`` or a space's or user's prefix, and in the parameter ``r``,
-whichever its settings are; a controller's ``index`` may be left out. PHP decodes parameter names and takes the last of
-several. What is recognised here is never less than HumHub takes: a page that is taken for more than it is costs little.
+HumHub finds a route in the path, also behind its base path, ``index.php/`` and a space's or user's prefix, and in the
+parameter ``r``, whichever its settings are; a controller's ``index`` may be left out. PHP decodes parameter names and
+takes the last of several. What is recognised here is never less than HumHub takes: a page that is taken for more than
+it is costs little.
 """
 
 from __future__ import annotations
@@ -25,20 +26,16 @@ class Page(enum.StrEnum):
     CONVERT = "onlyoffice/convert/convert"
 
 
-_PREFIX = re.compile(r"/?(?:index\.php/)?(?:[su]/[^/]+/)?", re.IGNORECASE)
 _INDEX = re.compile("/index$", re.IGNORECASE)
 
 
-def page_of(path: str, query: str, *, base_path: str) -> Page | None:
-    """Say which of the pages a browser's request reaches; None for any other.
+def page_of(path: str, query: str) -> Page | None:
+    """Say which of the pages a browser's request reaches, by its raw path and query; None for any other.
 
-    Args:
-        path: raw path, in normal form.
-        query: raw query without its question mark.
-        base_path: the site's, without a trailing slash.
+    A prefix before the route counts for nothing: where it is none of HumHub's, the page itself tells.
     """
-    names = [_in_path(path, base_path), *map(_route, _values(query, "r"))]
-    return next((page for page in Page if page in names), None)
+    spelt = [_route(unquote(path)), *map(_route, _values(query, "r"))]
+    return next((page for page in Page if any(route.endswith(f"/{page}") for route in spelt)), None)
 
 
 def names_backend(path: str, query: str) -> bool:
@@ -74,20 +71,16 @@ def spelt_once(text: str) -> str:
     return re.sub(r"[^0-9a-z]", "", unicodedata.normalize("NFKD", text).casefold())
 
 
-def info_target(path: str, share: str, *, base_path: str) -> str:
+def info_target(path: str, share: str) -> str:
     """Give the target of ``get-info`` beside a request's ``open``, for a share link: it tells the guid of its file."""
     asked = urlencode({"share": share})
-    if _in_path(path, base_path) == Page.OPEN:
+    if page_of(path, "") is Page.OPEN:
         return f"{_INDEX.sub('', path.rstrip('/'))}/get-info?{asked}"
     return f"{path}?r={quote(f'{Page.OPEN}/get-info', safe='')}&{asked}"
 
 
-def _in_path(path: str, base_path: str) -> str:
-    return _route(_PREFIX.sub("", unquote(path.removeprefix(base_path)), count=1))
-
-
 def _route(text: str) -> str:
-    return _INDEX.sub("", text.strip("/").lower())
+    return _INDEX.sub("", f"/{text.strip('/')}".lower())
 
 
 def _values(query: str, name: str) -> list[str]:

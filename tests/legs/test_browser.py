@@ -178,6 +178,31 @@ async def test_own_links_follow_the_origin_that_the_browser_uses(start: Start) -
     assert found_in(body)[1]["saveasUrl"] == "https://social.test/onlyoffice/api/saveas"
 
 
+async def test_a_forgotten_base_path_is_said_and_not_handed_on_as_a_page_that_docs_refuses(
+    start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bridge = await start(with_site(base_path=""))
+    text = json.dumps(config_of()).replace("s.test/", "s.test/hub/")
+    bridge.humhub.answers(html(page(signed(json.loads(text)))))
+    status, _, _ = await bridge.ask("browser", "/hub/onlyoffice/open?guid=a", headers=AJAX)
+    assert status == 502
+    assert "Then set base_path of its site." in capsys.readouterr().out
+
+
+async def test_a_leg_below_a_path_of_its_front_is_named_with_it(start: Start) -> None:
+    def below(config: Config) -> Config:
+        docs = dataclasses.replace(config.legs.docs, url=URL("http://front.test/for-docs"))
+        return dataclasses.replace(config, legs=dataclasses.replace(config.legs, docs=docs))
+
+    bridge = await start(below)
+    file = web.Response(body=b"PK..", content_type="application/octet-stream")
+    bridge.humhub.answers(html(page(signed(config_of()))), file)
+    _, body, _ = await bridge.ask("browser", OPEN, headers=AJAX)
+    target = f"/s/social/onlyoffice/backend/download?doc={doc()}"
+    assert found_in(body)[0]["document"]["url"] == f"http://front.test/for-docs{target}"
+    assert (await bridge.ask("docs", target, headers=bridge.download_token(target)))[:2] == (200, b"PK..")
+
+
 async def test_a_phones_page_stays_one_and_its_user_agent_comes_to_humhub_as_it_is(bridge: Bridge) -> None:
     agent = "Mozilla/5.0 (Linux; Android 14; Pixel 7) AppleWebKit/537.36 Mobile Safari/537.36"
     bridge.humhub.answers(html(page(signed(config_of(type="mobile")))))

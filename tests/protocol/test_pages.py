@@ -10,42 +10,42 @@ OPEN, CONVERT = Page.OPEN, Page.CONVERT
 
 
 @pytest.mark.parametrize(
-    ("path", "query", "base", "page"),
+    ("path", "query", "page"),
     [
-        ("/onlyoffice/open", "guid=a&mode=edit", "", OPEN),
-        ("/onlyoffice/open/", "guid=a", "", OPEN),
-        ("/onlyoffice/open/index", "guid=a", "", OPEN),
-        ("/onlyoffice/open", "share=a&r=x", "", OPEN),
-        ("/OnlyOffice/Open", "guid=a", "", OPEN),
-        ("/only%6fffice/open", "guid=a", "", OPEN),
-        ("/index.php/onlyoffice/open", "guid=a", "", OPEN),
-        ("/s/team/onlyoffice/open", "guid=a", "", OPEN),
-        ("/u/alice/onlyoffice/open/index", "guid=a", "", OPEN),
-        ("/index.php/s/team/onlyoffice/open", "guid=a", "", OPEN),
-        ("/index.php", "r=onlyoffice%2Fopen&guid=a", "", OPEN),
-        ("/index.php", "r=onlyoffice/open&guid=a", "", OPEN),
-        ("/index.php", "guid=a&r=%2Fonlyoffice%2Fopen%2Findex", "", OPEN),
-        ("/index.php", "r=dashboard&r=onlyoffice%2Fopen", "", OPEN),
-        ("/index.php", "+r[]=onlyoffice%2Fopen", "", OPEN),
-        ("/", "r=onlyoffice%2Fopen", "", OPEN),
-        ("/anything", "r=onlyoffice%2Fopen", "", OPEN),
-        ("/hub/onlyoffice/open", "guid=a", "/hub", OPEN),
-        ("/hub/s/team/onlyoffice/open", "guid=a", "/hub", OPEN),
-        ("/hub/index.php", "r=onlyoffice%2Fopen&guid=a", "/hub", OPEN),
-        ("/onlyoffice/convert/convert", "guid=a&ts=1&newName=b", "", CONVERT),
-        ("/hub/index.php", "r=onlyoffice%2Fconvert%2Fconvert&guid=a", "/hub", CONVERT),
-        ("/onlyoffice/convert", "guid=a", "", None),
-        ("/onlyoffice/open/get-info", "guid=a", "", None),
-        ("/onlyoffice/opened", "", "", None),
-        ("/x/onlyoffice/open", "guid=a", "", None),
-        ("/hub/onlyoffice/open", "guid=a", "", None),
-        ("/search", "q=onlyoffice/open", "", None),
-        ("/dashboard", "", "", None),
-        ("/", "", "", None),
+        ("/onlyoffice/open", "guid=a&mode=edit", OPEN),
+        ("/onlyoffice/open/", "guid=a", OPEN),
+        ("/onlyoffice/open/index", "guid=a", OPEN),
+        ("/onlyoffice/open", "share=a&r=x", OPEN),
+        ("/OnlyOffice/Open", "guid=a", OPEN),
+        ("/only%6fffice/open", "guid=a", OPEN),
+        ("/index.php/onlyoffice/open", "guid=a", OPEN),
+        ("/s/team/onlyoffice/open", "guid=a", OPEN),
+        ("/u/alice/onlyoffice/open/index", "guid=a", OPEN),
+        ("/index.php/s/team/onlyoffice/open", "guid=a", OPEN),
+        ("/index.php", "r=onlyoffice%2Fopen&guid=a", OPEN),
+        ("/index.php", "r=onlyoffice/open&guid=a", OPEN),
+        ("/index.php", "guid=a&r=%2Fonlyoffice%2Fopen%2Findex", OPEN),
+        ("/index.php", "r=dashboard&r=onlyoffice%2Fopen", OPEN),
+        ("/index.php", "+r[]=onlyoffice%2Fopen", OPEN),
+        ("/", "r=onlyoffice%2Fopen", OPEN),
+        ("/anything", "r=onlyoffice%2Fopen", OPEN),
+        ("/hub/onlyoffice/open", "guid=a", OPEN),
+        ("/hub/s/team/onlyoffice/open", "guid=a", OPEN),
+        ("/hub/index.php", "r=onlyoffice%2Fopen&guid=a", OPEN),
+        ("/onlyoffice/convert/convert", "guid=a&ts=1&newName=b", CONVERT),
+        ("/hub/index.php", "r=onlyoffice%2Fconvert%2Fconvert&guid=a", CONVERT),
+        ("/onlyoffice/convert", "guid=a", None),
+        ("/onlyoffice/open/get-info", "guid=a", None),
+        ("/onlyoffice/opened", "", None),
+        ("/xonlyoffice/open", "guid=a", None),
+        ("/onlyoffice/open/x", "guid=a", None),
+        ("/search", "q=onlyoffice/open", None),
+        ("/dashboard", "", None),
+        ("/", "", None),
     ],
 )
-def test_pages_that_may_make_a_key_are_recognised(path: str, query: str, base: str, page: Page | None) -> None:
-    assert page_of(path, query, base_path=base) == page
+def test_pages_that_may_make_a_key_are_recognised(path: str, query: str, page: Page | None) -> None:
+    assert page_of(path, query) == page
 
 
 @pytest.mark.parametrize(
@@ -72,18 +72,18 @@ def test_what_the_database_takes_for_equal_is_spelt_alike(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "base", "target"),
+    ("path", "target"),
     [
-        ("/onlyoffice/open", "", "/onlyoffice/open/get-info?share=5f%26"),
-        ("/onlyoffice/open/", "", "/onlyoffice/open/get-info?share=5f%26"),
-        ("/hub/onlyoffice/open/index", "/hub", "/hub/onlyoffice/open/get-info?share=5f%26"),
-        ("/index.php/s/team/onlyoffice/open", "", "/index.php/s/team/onlyoffice/open/get-info?share=5f%26"),
-        ("/hub/index.php", "/hub", "/hub/index.php?r=onlyoffice%2Fopen%2Fget-info&share=5f%26"),
-        ("/", "", "/?r=onlyoffice%2Fopen%2Fget-info&share=5f%26"),
+        ("/onlyoffice/open", "/onlyoffice/open/get-info?share=5f%26"),
+        ("/onlyoffice/open/", "/onlyoffice/open/get-info?share=5f%26"),
+        ("/hub/onlyoffice/open/index", "/hub/onlyoffice/open/get-info?share=5f%26"),
+        ("/index.php/s/team/onlyoffice/open", "/index.php/s/team/onlyoffice/open/get-info?share=5f%26"),
+        ("/hub/index.php", "/hub/index.php?r=onlyoffice%2Fopen%2Fget-info&share=5f%26"),
+        ("/", "/?r=onlyoffice%2Fopen%2Fget-info&share=5f%26"),
     ],
 )
-def test_a_share_links_file_is_asked_for_beside_the_open(path: str, base: str, target: str) -> None:
-    assert info_target(path, "5f&", base_path=base) == target
+def test_a_share_links_file_is_asked_for_beside_the_open(path: str, target: str) -> None:
+    assert info_target(path, "5f&") == target
 
 
 @pytest.mark.parametrize(

@@ -33,9 +33,11 @@ def behind(port: int) -> Any:
     """Tell the browser leg that a front on this machine stands before it."""
 
     def adjust(config: Config) -> Config:
-        leg = dataclasses.replace(
-            config.legs.browser, url=URL(f"https://{NAME}:{port}"), trust_forwarded_from=(LOOPBACK,)
-        )
+        leg = config.legs.browser
+        # A browser may come to the front by IPv6, and is whom the list is about.
+        allow = (*leg.allow, ipaddress.ip_network("::1")) if leg.allow else ()
+        url = URL(f"https://{NAME}:{port}")
+        leg = dataclasses.replace(leg, url=url, allow=allow, trust_forwarded_from=(LOOPBACK,))
         return dataclasses.replace(config, legs=dataclasses.replace(config.legs, browser=leg))
 
     return adjust

@@ -17,7 +17,7 @@ from typing import Any
 
 _HERE = Path(__file__).parent
 _ROOT = _HERE.parent.parent
-_PATIENCE = 60.0
+_PATIENCE = 90.0
 
 
 @dataclass(slots=True)

@@ -26,7 +26,7 @@ from bridge.demo.networks import DOCS, HUMHUB
 from bridge.watch import logs
 
 _ACCOUNTS = ("admin", "alice")
-_PATIENCE = 20.0
+_PATIENCE = 60.0
 _POLL = 0.05
 
 

@@ -38,7 +38,10 @@ def house(directory: Path) -> Iterator[House]:
     """Have the demo run; what it leaves is in `directory`."""
     directory.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "tests.load.house", str(directory.resolve())]
-    process = subprocess.Popen(command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    # In a session of its own, where no Ctrl-C comes.
+    process = subprocess.Popen(
+        command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
     assert process.stdout is not None
     try:
         line = process.stdout.readline()
@@ -54,9 +57,12 @@ def house(directory: Path) -> Iterator[House]:
 
 
 def locust(environment: dict[str, str], *arguments: str) -> int:
-    """Run locust without its web page; return its exit code."""
+    """Run locust without its web page; return its exit code. At Ctrl-C it looks at every edit, writes its report and ends."""
     command = [sys.executable, "-m", "locust", "-f", str(_HERE / "locustfile.py"), *arguments]
-    return subprocess.run(command, cwd=_ROOT, env={**os.environ, **environment}, check=False).returncode
+    process = subprocess.Popen(command, cwd=_ROOT, env={**os.environ, **environment})
+    while True:
+        with contextlib.suppress(KeyboardInterrupt):
+            return process.wait()
 
 
 def main(arguments: list[str]) -> int:

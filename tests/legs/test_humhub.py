@@ -238,6 +238,30 @@ async def test_an_unknown_site_is_answered_in_the_shape_asked_for(bridge: Bridge
     assert found == (200, "text/xml; charset=UTF-8", XML_ERROR.format(-7))
 
 
+WISHES: dict[str, Any] = {
+    "codePage": 65001,
+    "delimiter": 2,
+    "delimiterChar": ";",
+    "documentLayout": {"drawPlaceHolders": True},
+    "password": "pässword",
+    "pdf": {"form": True, "pdfa": False},
+    "region": "de-DE",
+    "spreadsheetLayout": {"fitToHeight": 0, "margins": {"left": "17.8mm"}},
+    "thumbnail": {"aspect": 2, "first": False, "height": 100, "width": 100},
+    "watermark": {"transparent": 0.3, "paragraphs": [{"runs": [{"text": "Draft <&>"}]}]},
+    "embeddedfonts": True,
+}
+
+
+@pytest.mark.parametrize("name", WISHES)
+async def test_every_wish_of_a_conversion_reaches_docs_as_it_is(bridge: Bridge, name: str) -> None:
+    bridge.docs.answers(said(percent=0, endConvert=False))
+    await bridge.call("/converter", {**CONVERSION, name: WISHES[name]})
+    message = bridge.docs.seen[0].json()
+    assert message[name] == WISHES[name]
+    assert claims_of(message["token"], DOCS_SECRET)[name] == WISHES[name]
+
+
 async def cutting(request: web.BaseRequest) -> web.StreamResponse:
     assert request.transport is not None
     request.transport.close()

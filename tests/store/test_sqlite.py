@@ -371,3 +371,15 @@ async def test_a_closed_index_says_so(index: SqliteIndex) -> None:
 )
 def test_the_file_of_a_url(url: str, path: str) -> None:
     assert path_of(url) == Path(path)
+
+
+async def test_where_a_sites_module_has_docs_is_known_after_a_restart(database: Path) -> None:
+    async with opened(database) as index:
+        assert await index.learnt(SITE) is None
+        for server in ("http://old.test/ds", "http://new.test/ds", "http://new.test/ds"):
+            await index.learn(SITE, server)
+        await index.learn("other", "http://other.test")
+    async with opened(database) as index:
+        await index.prune(before=NOW + DAY)
+        assert await index.learnt(SITE) == "http://new.test/ds"
+        assert await index.learnt("other") == "http://other.test"

@@ -258,14 +258,3 @@ async def test_a_failed_conversion_is_an_error_and_changes_nothing(h: House, fau
     with pytest.raises(PageError, match="did not convert"):
         await alice.convert(guid, "Minutes.docx")
     assert (h.humhub.files[guid].name, h.humhub.files[guid].content()) == ("Minutes.odt", before)
-
-
-@pytest.mark.parametrize("fault", ["404", "500", "a redirect", "a page"])
-async def test_an_error_instead_of_the_converted_file_has_no_body(h: House, fault: str) -> None:
-    h.humhub.seed_samples()
-    guid = next(guid for guid, file in h.humhub.files.items() if file.name == "Minutes.odt")
-    h.docs.faults.add("file", NOT_GIVEN[fault])
-    alice = await h.log_in("alice")
-    await alice.convert(guid, "Minutes.docx")
-    # The module stores whatever it got: that it was nothing is all that a bridge can do for it.
-    assert h.humhub.files[guid].content() == b""

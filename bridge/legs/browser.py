@@ -25,7 +25,7 @@ from bridge.protocol.editor import rewrite
 from bridge.protocol.errors import NoRouteError, StorageError
 from bridge.protocol.headers import answerable, forwardable, set_forwarded
 from bridge.protocol.notice import waiting_notice
-from bridge.protocol.pages import Opening, Page, info_target, names_backend, page_of, spelt_once
+from bridge.protocol.pages import Asked, Page, info_target, names_backend, page_of, spelt_once
 from bridge.protocol.saveas import names_saveas
 from bridge.protocol.urls import homeward
 from bridge.saves import rules
@@ -209,15 +209,15 @@ async def _in_turn(
 async def _file(request: web.Request, site: Site) -> tuple[str, str] | None:
     """Say which file an open is about; None if it is about none, or only leads to the page that will open it."""
     path, _, query = raw_target(request).partition("?")
-    opening = Opening.parse(query)
-    if "X-Requested-With" not in request.headers or not (opening.share or opening.guid):
+    asked = Asked.parse(query)
+    if "X-Requested-With" not in request.headers or not (asked.share or asked.guid):
         return None
-    if not opening.share:
-        return site.name, spelt_once(opening.guid)
-    opens, share = request.app[OPENS], spelt_once(opening.share)
+    if not asked.share:
+        return site.name, spelt_once(asked.guid)
+    opens, share = request.app[OPENS], spelt_once(asked.share)
     guid = opens.file_of(site.name, share)
     if guid is None:
-        guid = await _shared(request, site, info_target(path, opening.share))
+        guid = await _shared(request, site, info_target(path, asked.share))
         if guid is None:
             return site.name, f"share:{share}"
         opens.learn(site.name, share, guid)

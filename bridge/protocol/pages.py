@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from bridge.protocol.urls import php_name
 
-__all__ = ["Opening", "Page", "info_target", "names_backend", "names_route", "page_of", "spelt_once"]
+__all__ = ["Asked", "Page", "info_target", "names_backend", "names_route", "page_of", "spelt_once"]
 
 
 class Page(enum.StrEnum):
@@ -50,14 +50,14 @@ def names_route(path: str, query: str, route: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
+class Asked:
     """The file that an open or a conversion names: by the secret of a share link, which comes first, or by its guid."""
 
     share: str
     guid: str
 
     @classmethod
-    def parse(cls, query: str) -> Opening:
+    def parse(cls, query: str) -> Asked:
         """Read a raw query; what isn't there, or is empty to PHP, is empty."""
         share, guid = (["", *_values(query, name)][-1] for name in ("share", "guid"))
         return cls("" if share == "0" else share, guid)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.protocol.pages import Opening, Page, info_target, names_backend, page_of, spelt_once
+from bridge.protocol.pages import Asked, Page, info_target, names_backend, page_of, spelt_once
 
 OPEN, CONVERT = Page.OPEN, Page.CONVERT
 
@@ -63,7 +63,7 @@ def test_pages_that_may_make_a_key_are_recognised(path: str, query: str, page: P
     ],
 )
 def test_an_open_names_its_file_as_php_reads_it(query: str, share: str, guid: str) -> None:
-    assert Opening.parse(query) == Opening(share, guid)
+    assert Asked.parse(query) == Asked(share, guid)
 
 
 @pytest.mark.parametrize("text", ["1A2b-3c", "1a2b-3C", "1a2b-3c ", "1\u00e02b-3c", "1a2b3c"])

@@ -18,6 +18,7 @@ import contextlib
 import resource
 import signal
 import time
+from asyncio import sslproto
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +31,7 @@ from bridge.legs import admin, browser, docs, editors, humhub
 from bridge.legs.answers import Kind
 from bridge.legs.door import Door
 from bridge.legs.engines import Engines
-from bridge.legs.listener import bounds, listen
+from bridge.legs.listener import Listening, bounds, listen
 from bridge.legs.middleware import Entrance, name_answer, shared
 from bridge.legs.opens import Opens
 from bridge.legs.state import CLOCK, ENGINES, LIMITS, METRICS, OPENS, POLLS, SAVES, SOCKETS, TOPOLOGY, Limits
@@ -50,6 +51,7 @@ log = structlog.get_logger(__name__)
 # How long requests that are under way at the end may go on, in seconds, on the legs where nothing is lost by a cut.
 _GRACE = 10.0
 _FILES = 65536
+_TLS_BUFFER = 32 << 10
 # Of them, what is left for the other legs, the store and the saves; and the fewest connections that make sense.
 _OTHERS = 1024
 _FEW = 64
@@ -87,7 +89,7 @@ async def running(
             _end(outer, common)
 
 
-def _end(servers: list[asyncio.Server], common: _Common) -> None:
+def _end(servers: list[Listening], common: _Common) -> None:
     """Take no new connections on the outer legs, and send editors away so that they come back to the next process."""
     for server in servers:
         server.close()
@@ -151,7 +153,7 @@ def _admin(config: Config, common: _Common) -> web.Application:
 
 async def _listen(
     stack: contextlib.AsyncExitStack, config: Config, common: _Common, name: str, app: web.Application
-) -> asyncio.Server:
+) -> Listening:
     leg = getattr(config.legs, name)
     return await listen(
         stack,
@@ -189,6 +191,8 @@ def _allow_connections() -> None:
 async def serve(config: Config) -> None:
     """Run the bridge until SIGTERM or SIGINT; SIGHUP has it look at its certificates."""
     _allow_connections()
+    # Of what the loop reads into, for each TLS connection as long as it lives: 256 KiB, for records of 16 at most.
+    sslproto.SSLProtocol.max_size = _TLS_BUFFER
     stop, certificates = asyncio.Event(), Certificates()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -14,14 +15,35 @@ from aiohttp import web
 from bridge.config import AdminLegConfig, LegConfig, LimitsConfig, Listen
 from bridge.legs.connection import connections_of
 from bridge.legs.door import Bounds, Door
+from bridge.legs.handshakes import Handshakes
 from bridge.protocol.errors import StorageError
 
-__all__ = ["bounds", "listen"]
+__all__ = ["Listening", "bounds", "listen"]
 
 log = structlog.get_logger("bridge.app")
 
 _BACKLOG = 1024
 _SURPLUS = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """A leg that listens; ``handshakes`` takes its connections where it speaks TLS."""
+
+    server: asyncio.Server
+    handshakes: Handshakes | None
+
+    @property
+    def port(self) -> int:
+        """Give the port, where any free one was asked for."""
+        found: int = self.server.sockets[0].getsockname()[1]
+        return found
+
+    def close(self) -> None:
+        """Take no new connections."""
+        self.server.close()
+        if self.handshakes is not None:
+            self.handshakes.close()
 
 
 def bounds(limits: LimitsConfig, *, connections: int, people: bool) -> Bounds:
@@ -40,7 +62,7 @@ async def listen(
     limits: LimitsConfig,
     tls: ssl.SSLContext | None,
     grace: float,
-) -> asyncio.Server:
+) -> Listening:
     """Let a leg listen until the stack is left; what is under way then has its grace, in seconds.
 
     Raises:
@@ -60,13 +82,10 @@ async def listen(
     stack.push_async_callback(runner.cleanup)
     if runner.server is None:
         raise RuntimeError("a runner that is set up has its server")
+    factory = connections_of(door, runner.server, **options)
     try:
         server = await asyncio.get_running_loop().create_server(
-            connections_of(door, runner.server, **options),
-            **_where(leg.listen),
-            ssl=tls,
-            ssl_handshake_timeout=limits.head if tls else None,
-            backlog=_BACKLOG,
+            factory, **_where(leg.listen), backlog=_BACKLOG, start_serving=tls is None
         )
     except OSError as error:
         raise StorageError(
@@ -82,10 +101,14 @@ async def listen(
             remedy="Is IPv6 switched off, an address family forbidden, or the number of open files used up? "
             f"See legs.{door.leg}.listen.",
         )
+    handshakes = Handshakes(door, factory, tls) if tls is not None else None
+    if handshakes is not None:
+        handshakes.listen([bound.fileno() for bound in server.sockets], _BACKLOG)
+        stack.push_async_callback(handshakes.end)
     watching = asyncio.create_task(door.watch())
     stack.push_async_callback(_end, watching)
     log.info("listening", leg=door.leg, address=str(leg.listen), url=str(getattr(leg, "url", "")) or None)
-    return server
+    return Listening(server, handshakes)
 
 
 async def _end(task: asyncio.Task[None]) -> None:

@@ -102,8 +102,7 @@ async def start() -> AsyncIterator[Start]:
             where = LegConfig(listen=Listen("127.0.0.1", 0), url=URL("http://a.test"))
             server = await listen(stack, app, door, where, limits=config, tls=None, grace=0.1)
             stack.callback(gate.set)
-            port: int = server.sockets[0].getsockname()[1]
-            return Leg(port, metrics, door, memory, gate, handling)
+            return Leg(server.port, metrics, door, memory, gate, handling)
 
         yield started
 

@@ -101,6 +101,48 @@ async def test_a_handshake_that_never_ends_is_ended(tmp_path: Path, authority: A
         writer.close()
 
 
+async def test_who_says_nothing_costs_no_handshake_and_is_closed_in_time(tmp_path: Path, authority: Authority) -> None:
+    pair = authority.sign("mute", HERE)
+    config = configuration(tmp_path, "http://127.0.0.1:1", "http://127.0.0.1:2")
+    # Half of one, and 512: so many may wait without a word.
+    limits = dataclasses.replace(config.limits, head=0.7, connections=1)
+    config = speaking_tls(dataclasses.replace(config, limits=limits), TlsConfig(pair.cert, pair.key))
+    listen = config.legs.admin.listen
+    async with running(config, clock=lambda: NOW):
+        silent = [await asyncio.open_connection(listen.host, listen.port) for _ in range(520)]
+        ends = [asyncio.create_task(reader.read()) for reader, _ in silent]
+        done, _ = await asyncio.wait(ends, timeout=0.2)
+        assert 0 < len(done) < 20
+        async with asyncio.timeout(10):
+            assert await asyncio.gather(*ends) == [b""] * 520
+        assert await status(config, "admin", authority.trusting()) == 200
+        for _, writer in silent:
+            writer.close()
+
+
+@pytest.mark.parametrize("sent", [b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n", b"", b"\x16\x03\x01\x00\x05hello"])
+async def test_what_is_no_tls_is_ended_and_does_no_harm(tmp_path: Path, authority: Authority, sent: bytes) -> None:
+    pair = authority.sign("nonsense", HERE)
+    config = configuration(tmp_path, "http://127.0.0.1:1", "http://127.0.0.1:2")
+    config = speaking_tls(config, TlsConfig(pair.cert, pair.key))
+    listen = config.legs.admin.listen
+    async with asyncio.timeout(10):
+        async with running(config, clock=lambda: NOW):
+            reader, writer = await asyncio.open_connection(listen.host, listen.port)
+            writer.write(sent)
+            if sent:
+                with suppress(ConnectionError):
+                    await reader.read()
+            else:
+                writer.write_eof()
+                assert await reader.read() == b""
+            writer.close()
+            assert await status(config, "admin", authority.trusting()) == 200
+            # One that is still silent doesn't hold the end up.
+            _, silent = await asyncio.open_connection(listen.host, listen.port)
+        silent.close()
+
+
 # Renewal
 
 

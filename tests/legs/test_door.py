@@ -367,20 +367,20 @@ async def test_a_connection_that_says_nothing_is_closed_without_a_word(start: St
 
 
 async def test_a_connection_between_requests_stays_for_its_own_time(start: Start, dial: Dial) -> None:
-    leg = await start(head=0.05, keep_alive=0.5)
+    leg = await start(head=0.3, keep_alive=0.9)
     client = await dial(leg)
     assert (await client.ask())[0] == 200
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(0.4)
     assert (await client.ask())[0] == 200
     assert await client.ended() == b""
 
 
 async def test_a_slow_answer_is_not_a_slow_head(start: Start, dial: Dial) -> None:
-    leg = await start(head=0.05)
+    leg = await start(head=0.3)
     client = await dial(leg)
     client.send("/slow")
     await leg.handling.acquire()
-    await asyncio.sleep(0.15)
+    await asyncio.sleep(0.4)
     leg.gate.set()
     assert (await client.answer())[0] == 200
 
@@ -451,7 +451,7 @@ async def test_who_leaves_an_answer_untaken_makes_room(start: Start, dial: Dial)
 
 
 async def test_who_takes_an_answer_slowly_is_not_cut(start: Start) -> None:
-    leg = await start(idle=0.3)
+    leg = await start(idle=0.8)
     loop = asyncio.get_running_loop()
     taken = 0
     with socket.socket() as client:

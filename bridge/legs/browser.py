@@ -18,7 +18,7 @@ from multidict import CIMultiDict
 
 from bridge import hop
 from bridge.legs import saveas
-from bridge.legs.middleware import client_of, note, raw_target
+from bridge.legs.middleware import client_of, note, note_passed, raw_target
 from bridge.legs.opens import Turn
 from bridge.legs.state import CLOCK, LIMITS, OPENS, SAVES, TOPOLOGY
 from bridge.protocol.editor import rewrite
@@ -67,6 +67,7 @@ async def _relayed(request: web.Request, site: Site, target: str) -> web.StreamR
     saving_as = names_saveas(path, query)
     body = await saveas.form(request, site) if saving_as else request_body(request, request.app[LIMITS].body)
     async with site.upstream.request(request.method, target, headers=_outbound(request), body=body) as answer:
+        note_passed(request, answer.status, answer.upstream)
         return await stream(request, answer, headers=_inbound(request, site, answer))
 
 
@@ -81,8 +82,10 @@ async def _editor(request: web.Request, site: Site, target: str) -> tuple[web.St
     # What isn't asked for needn't be undone: gzip is the one coding that HumHub knows.
     takes_gzip = "gzip" in headers.get("Accept-Encoding", "")
     headers["Accept-Encoding"] = "gzip" if takes_gzip else "identity"
-    async with site.upstream.request("GET", target, headers=headers) as answer:
+    deadline = site.upstream.timeouts.whole
+    async with site.upstream.request("GET", target, headers=headers, deadline=deadline) as answer:
         kind = answer.media_type
+        note_passed(request, answer.status, answer.upstream)
         limit = request.app[LIMITS].page
         raw = (
             await answer.read_within(limit, request.get(HELD))
@@ -91,7 +94,7 @@ async def _editor(request: web.Request, site: Site, target: str) -> tuple[web.St
         )
         if raw is None:
             if answer.status == HTTPStatus.OK:
-                log.warning("editor page passed on as it is", site=site.name, content_type=kind, limit=limit)
+                _note_unchanged(request, site, f"it is {kind or 'of no type'}, or longer than {limit} bytes")
             return await stream(request, answer, headers=_inbound(request, site, answer)), None
         page, key = await _rewritten(request, site, answer, raw)
         return web.Response(body=page, headers=_page_headers(answer)), key
@@ -102,7 +105,7 @@ async def _rewritten(request: web.Request, site: Site, answer: Answer, raw: byte
     coding = answer.headers.get("Content-Encoding", "").strip().lower()
     page = _decoded(raw, coding, request.app[LIMITS].page)
     if page is None:
-        log.warning("editor page passed on as it is", site=site.name, coding=coding)
+        _note_unchanged(request, site, f"it can't be unpacked: Content-Encoding {coding[:50]!r}")
         return raw, None
     if (held := request.get(HELD)) is not None:
         held.take(len(page))
@@ -126,6 +129,11 @@ async def _rewritten(request: web.Request, site: Site, answer: Answer, raw: byte
             edited = rewrite(page, replace(edits, notice=lambda _, lang: waiting_notice(lang))) or edited
     packed = edited if _CODINGS[coding] is None else _encoded(edited, coding)
     return packed, opened[0][0] if opened else None
+
+
+def _note_unchanged(request: web.Request, site: Site, what: str) -> None:
+    note(request, outcome="not-rewritten", failed=True, why="The editor's page is passed on as it is.", what=what)
+    note(request, upstream=site.name, remedy="See what HumHub answers there. If it's too long, raise limits.page.")
 
 
 async def _opens_what_waits(request: web.Request, site: Site, key: str, target: str) -> bool:

@@ -208,7 +208,12 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer what the parser can't read, in the leg's shape; a fault of ours is the library's to say."""
+        """Answer what the parser can't read, in the leg's shape; a fault of ours is the library's to say.
+
+        Of a connection that was lost or cut the request's own line says all: the library would add a traceback.
+        """
+        if isinstance(exc, ConnectionError):
+            raise exc
         if not isinstance(exc, HttpProcessingError):
             return super().handle_error(request, status, exc, message)
         self.begin()

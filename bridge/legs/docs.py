@@ -71,8 +71,9 @@ async def callback(request: web.Request) -> web.StreamResponse:
     note(request, key=message.key, callback=message.status.name.lower())
     verdict = await request.app[SAVES].intake.take(site, message, found.target, iat=iat)
     request.app[METRICS].saved(site=site.name, outcome=verdict.outcome)
+    note(request, **verdict.about)
     note(request, outcome=verdict.outcome, why=verdict.why or None, entry=verdict.entry, answered=verdict.error)
-    note(request, failed=verdict.error != 0 or None)
+    note(request, failed=bool(verdict.error or verdict.about))
     return web.json_response({"error": verdict.error})
 
 
@@ -108,20 +109,27 @@ def check_document(answer: Answer, route: Backend) -> None:
     A 200 without a byte would be opened as a blank document, and then saved over the real one.
 
     Raises:
-        BadAnswerError: it isn't the file.
+        BadAnswerError: it isn't the file, or one of which nobody could say whether it is whole.
     """
     kind = answer.media_type
     wrong = kind != "application/octet-stream" if route == Backend.DOWNLOAD else kind.startswith("text/html")
     if answer.status != HTTPStatus.OK or wrong:
         raise BadAnswerError(
             "HumHub does not give the document.",
+            upstream=answer.upstream,
             remedy=_REMEDIES.get(answer.status, "Open the document's page in HumHub again, and look at HumHub's log."),
-            answered=answer.status,
+            upstream_status=answer.status,
             content_type=kind,
             location=answer.headers.get("Location"),
         )
+    answer.check_file()
     if answer.content_length == 0 and not is_text(files.extension(answer)):
-        raise BadAnswerError("HumHub gives the document without a byte in it.", answered=answer.status)
+        raise BadAnswerError(
+            "HumHub gives the document without a byte in it.",
+            upstream=answer.upstream,
+            remedy="Is the file there on HumHub's disk, and its disk full? See HumHub's log.",
+            upstream_status=answer.status,
+        )
 
 
 _REMEDIES: Final[dict[int, str]] = {

@@ -20,7 +20,7 @@ import structlog
 from aiohttp import web
 from multidict import CIMultiDict
 
-from bridge.legs.middleware import client_of, note, raw_target
+from bridge.legs.middleware import client_of, note, note_passed, raw_target
 from bridge.legs.state import CLOCK, ENGINES, LIMITS, POLLS, SAVES, SOCKETS, TOPOLOGY
 from bridge.opening import Opening
 from bridge.protocol.engineio import check_query, pass_packet, pass_payload, session_id
@@ -37,6 +37,9 @@ __all__ = ["Kind", "recognise", "routes"]
 
 log = structlog.get_logger(__name__)
 
+# Source: engine.io's errors; 3 is a handshake that came without Upgrade.
+_NO_UPGRADE: Final = b'"code":3'
+_NO_WEBSOCKET: Final = "Does a proxy before Docs pass Upgrade and Connection on? Editors go on by polling meanwhile."
 # Docs answers a handshake in about a hundred bytes.
 _HANDSHAKE: Final = 64 * 1024
 
@@ -108,6 +111,7 @@ async def editor(request: web.Request) -> web.StreamResponse:
     body = request_body(request, request.app[LIMITS].body)
     wire = path + mark + (with_shard(query, target.key) if target.key else query)
     async with node.upstream.request(request.method, wire, headers=headers, body=body) as answer:
+        note_passed(request, answer.status, answer.upstream)
         return await stream(request, answer, headers=inbound(answerable(answer.headers)))
 
 
@@ -176,7 +180,7 @@ async def connection(
         with contextlib.ExitStack() as held:
             async with sessions.beginning(key):
                 held.enter_context(sessions.socket(key))
-            return await relay_websocket(
+            response = await relay_websocket(
                 request,
                 node.upstream,
                 target,
@@ -187,6 +191,11 @@ async def connection(
                 screen=partial(pass_packet, opening),
                 beginning=lambda: _begin(request, key, opened),
             )
+            note_passed(request, response.status, node.name)
+            refusal = response.body if isinstance(response, web.Response) else None
+            if isinstance(refusal, bytes) and _NO_UPGRADE in refusal:
+                note(request, failed=True, why="ONLYOFFICE Docs sees no websocket.", remedy=_NO_WEBSOCKET)
+            return response
     if "sid" not in said:
         async with sessions.beginning(key):
             sessions.polled(key)
@@ -234,7 +243,9 @@ async def _handshake(
 ) -> web.StreamResponse:
     """Relay the beginning of a connection by polling, and hold what it is given to its key."""
     headers["Accept-Encoding"] = "identity"
-    async with node.upstream.request(request.method, target, headers=headers) as answer:
+    deadline = node.upstream.timeouts.whole
+    async with node.upstream.request(request.method, target, headers=headers, deadline=deadline) as answer:
+        note_passed(request, answer.status, answer.upstream)
         body = await answer.read(_HANDSHAKE)
         if (sid := session_id(body)) is not None:
             request.app[ENGINES].begin(sid, key)
@@ -245,6 +256,7 @@ async def _exchange(
     request: web.Request, node: Node, target: str, headers: CIMultiDict[str], body: bytes | None
 ) -> web.StreamResponse:
     async with node.upstream.request(request.method, target, headers=headers, body=body) as answer:
+        note_passed(request, answer.status, answer.upstream)
         return await stream(request, answer, headers=inbound(answerable(answer.headers)))
 
 
@@ -255,9 +267,10 @@ async def _poll(request: web.Request, node: Node, target: str, headers: CIMultiD
         try:
             await asyncio.wait((polling, stop), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            if not polling.done():
-                polling.cancel()
-                await asyncio.wait((polling,))
+            polling.cancel()
+            await asyncio.wait((polling,))
+            # Of one that was cut the line tells already.
+            _ = polling.cancelled() or polling.exception()
     if polling.cancelled():
         raise OverloadError("The bridge is being restarted; the editor comes back by itself.")
     return polling.result()

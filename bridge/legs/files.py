@@ -98,8 +98,8 @@ async def saved(
         await response.write_eof()
     except web.HTTPException:
         raise  # no such range: nothing has been sent
-    except BaseException:
-        cut(request)
+    except BaseException as error:
+        cut(request, error)
         raise
     finally:
         file.close()

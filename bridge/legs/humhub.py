@@ -20,11 +20,11 @@ from bridge.protocol.errors import BadAnswerError, RefusedError, UpstreamError, 
 from bridge.protocol.messages import Command, Conversion, parse_object
 from bridge.sites import Node
 from bridge.transport.relay import read_request
-from bridge.transport.upstream import Timeouts
 
 __all__ = ["routes"]
 
-_HEALTH = Timeouts(first_byte=10.0)
+_HEALTH = 10.0
+_HEALTHY = 64 << 10
 _ANSWER_LIMIT = 8 << 20
 # Commands over the edits that Docs keeps for every site; HumHub's module uses none of them.
 _FORGOTTEN = frozenset(("getForgottenList", "getForgotten", "deleteForgotten"))
@@ -76,7 +76,7 @@ async def _call(request: web.Request, node: Node, target: str, fields: dict[str,
     # A synchronous conversion may last minutes; HumHub's own limit may end it before.
     patient = dataclasses.replace(node.upstream.timeouts, first_byte=request.app[LIMITS].conversion)
     async with node.upstream.request(
-        "POST", target, headers=CIMultiDict(headers), body=body, timeouts=patient
+        "POST", target, headers=CIMultiDict(headers), body=body, timeouts=patient, deadline=patient.whole
     ) as answer:
         if answer.status == HTTPStatus.GATEWAY_TIMEOUT:
             raise UpstreamTimeoutError(
@@ -86,7 +86,11 @@ async def _call(request: web.Request, node: Node, target: str, fields: dict[str,
             )
         if answer.status != HTTPStatus.OK:
             raise BadAnswerError(
-                "ONLYOFFICE Docs does not answer the call.", upstream=node.name, answered=answer.status
+                "ONLYOFFICE Docs does not answer the call.",
+                upstream=node.name,
+                upstream_status=answer.status,
+                location=answer.headers.get("Location"),
+                remedy="Is it really ONLYOFFICE Docs at this node's address? See its log, or a proxy's before it.",
             )
         return await answer.read(_ANSWER_LIMIT)
 
@@ -108,18 +112,29 @@ async def healthcheck(request: web.Request) -> web.StreamResponse:
     """Say whether every node is healthy; HumHub's module takes only the literal ``true`` for that."""
     files.site_of(request)
     nodes = request.app[TOPOLOGY].nodes
-    healthy = await asyncio.gather(*map(_is_healthy, nodes))
-    sick = [node.name for node, well in zip(nodes, healthy, strict=True) if not well]
-    note(request, sick=", ".join(sick) or None, failed=bool(sick) or None)
+    healthy = await asyncio.gather(*map(_health, nodes))
+    sick = {node.name: said for node, said in zip(nodes, healthy, strict=True) if said != "true"}
+    if sick:
+        note(request, outcome="sick", failed=True, why="ONLYOFFICE Docs is not healthy.", upstream=", ".join(sick))
+        note(request, what="; ".join(sick.values()), remedy="See whether all of its services run, and their logs.")
     return web.Response(text="false" if sick else "true")
 
 
-async def _is_healthy(node: Node) -> bool:
+async def _health(node: Node) -> str:
+    """Give what a node says of itself, ``true`` where it is well, or what is wrong with asking it."""
+    limits = node.upstream.timeouts
+    quick = dataclasses.replace(limits, first_byte=min(limits.first_byte, _HEALTH))
+    deadline = limits.connect + quick.first_byte
     try:
-        async with node.upstream.request("GET", "/healthcheck", headers=CIMultiDict(), timeouts=_HEALTH) as answer:
-            return answer.status == HTTPStatus.OK and (await answer.read(_ANSWER_LIMIT)).strip() == b"true"
-    except UpstreamError:
-        return False
+        async with node.upstream.request(
+            "GET", "/healthcheck", headers=CIMultiDict(), timeouts=quick, deadline=deadline
+        ) as answer:
+            if answer.status != HTTPStatus.OK:
+                return f"it answers {answer.status}"
+            said = (await answer.read(_HEALTHY)).strip().decode("ascii", "replace")
+            return said if said == "true" else f"it says {said[:20]!r}"
+    except UpstreamError as error:
+        return str(error.details.get("what") or error.message)
 
 
 def routes() -> list[web.RouteDef]:

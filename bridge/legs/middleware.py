@@ -34,14 +34,14 @@ from bridge.legs.answers import Failure, Kind, answer, kind_of
 from bridge.legs.clients import Client, Network, identify, peer_of, within
 from bridge.legs.connection import Connection
 from bridge.legs.door import Door
-from bridge.protocol.errors import BadRequestError, OverloadError, RefusedError, TokenError, UpstreamError
+from bridge.protocol.errors import BadRequestError, BridgeError, OverloadError, RefusedError, TokenError, UpstreamError
 from bridge.protocol.headers import REQUEST_ID
 from bridge.protocol.paths import normalise
 from bridge.transport.memory import HELD, Held, Memory
-from bridge.transport.relay import PATIENCE, cut, transfer_of
+from bridge.transport.relay import CUT, PATIENCE, cut, transfer_of
 from bridge.watch.metrics import Metrics
 
-__all__ = ["Entrance", "client_of", "note", "raw_target", "shared"]
+__all__ = ["Entrance", "client_of", "note", "note_passed", "raw_target", "shared"]
 
 log = structlog.get_logger("bridge.request")
 
@@ -96,6 +96,16 @@ def note(request: web.BaseRequest, **fields: Any) -> None:
     request[_NOTES].update({name: value for name, value in fields.items() if value is not None})
 
 
+def note_passed(request: web.BaseRequest, status: int, upstream: str) -> None:
+    """Note who says what goes on as it is: an upstream's own refusal is no failure, and its own error isn't ours."""
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        remedy = "It is its own error, passed on as it is: see its log, or that of a proxy before it."
+        why = "The server behind the bridge answered with an error."
+        note(request, failed=True, upstream=upstream, upstream_status=status, why=why, remedy=remedy)
+    elif status >= HTTPStatus.BAD_REQUEST:
+        note(request, failed=False, upstream=upstream, upstream_status=status)
+
+
 def raw_target(request: web.BaseRequest) -> str:
     """Give path and query as they came over the wire."""
     return request.raw_path
@@ -120,8 +130,7 @@ def shared(entrance: Entrance) -> list[Middleware]:
         try:
             response = await handler(request)
         except asyncio.CancelledError:
-            # The server cancels what belongs to a client that left; a closed websocket ends like that, too.
-            request[_NOTES].setdefault("outcome", _CLOSED if _is_open_websocket(request) else _LEFT)
+            _note_cancelled(request, entrance)
             raise
         finally:
             if held is not None:
@@ -188,24 +197,38 @@ def _admitted(request: web.BaseRequest, entrance: Entrance) -> Client:
 def _answered(request: web.Request, entrance: Entrance, error: Exception) -> web.StreamResponse:
     if isinstance(error, web.HTTPException) and error.status < HTTPStatus.BAD_REQUEST:
         return error
-    failure = Failure.of(error)
-    note(request, outcome=failure.reason, failed=True)
-    if failure.error is not None:
-        details = {f"asked_{name}" if name in _LABELS else name: it for name, it in failure.error.details.items()}
-        note(request, **{"why": failure.message, "remedy": failure.error.remedy, **details})
-        _count(entrance, failure.error)
+    if isinstance(error, BridgeError):
+        _note_failure(request, entrance, error)
     elif isinstance(error, ConnectionError):
-        request[_NOTES].update(outcome=_LEFT, failed=None)
-    elif not isinstance(error, web.HTTPException):
-        log.error("unexpected error", request_id=request[_ID], exc_info=error)
-    if request.get(_STARTED):
-        cut(request)
+        note(request, outcome=_LEFT)
+    else:
+        note(request, outcome=Failure.of(error).reason, failed=True)
+        if not isinstance(error, web.HTTPException):
+            log.error("unexpected error", request_id=request[_ID], exc_info=error)
+    if request.get(_STARTED) or isinstance(error, ConnectionError):
+        cut(request, error)
         raise ConnectionResetError("the answer was cut") from error
     kind = kind_of(request, entrance.kind)
-    response = answer(failure, kind, error=entrance.error, request_id=request[_ID])
+    response = answer(Failure.of(error), kind, error=entrance.error, request_id=request[_ID])
     if isinstance(request.protocol, Connection) and request.protocol.over:
         response.force_close()
     return response
+
+
+def _note_failure(request: web.BaseRequest, entrance: Entrance, error: BridgeError) -> None:
+    details = {f"asked_{name}" if name in _LABELS else name: it for name, it in error.details.items()}
+    if isinstance(error, UpstreamError):
+        details.setdefault("upstream", request[_NOTES].get("node") or request[_NOTES].get("site"))
+    note(request, outcome=error.reason, failed=True, **{"why": error.message, "remedy": error.remedy, **details})
+    _count(entrance, error)
+
+
+def _note_cancelled(request: web.BaseRequest, entrance: Entrance) -> None:
+    """Say why the server ended a handler: the client left, we have cut it off, or its websocket was closed."""
+    if isinstance(why := request.get(CUT), BridgeError):
+        _note_failure(request, entrance, why)
+    else:
+        request[_NOTES].setdefault("outcome", _CLOSED if _is_open_websocket(request) else _LEFT)
 
 
 def _place_for(request: web.BaseRequest, client: Client, entrance: Entrance) -> contextlib.AbstractContextManager[None]:
@@ -247,7 +270,8 @@ def _write_line(request: web.Request, entrance: Entrance, response: web.StreamRe
         **notes,
     }
     ended = fields["outcome"] in (_LEFT, _CLOSED)
-    failed = fields.pop("failed", None) or not (ended or (status is not None and status < HTTPStatus.BAD_REQUEST))
+    well = ended or (status is not None and status < HTTPStatus.BAD_REQUEST)
+    failed = fields.pop("failed", not well)
     (log.warning if failed else log.info)("request", **fields)
     entrance.metrics.request(
         leg=entrance.leg,

@@ -28,6 +28,12 @@ _STATUSES: Final = (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT, HTTPStatus.NOT_MO
 # Who calls proves it to us, and not to Docs, which knows its own links.
 _OURS: Final = ("Cookie", "Authorization", "Accept-Encoding")
 
+_REMEDIES: Final[dict[int, str]] = {
+    HTTPStatus.FORBIDDEN: "Its links hold for a quarter of an hour: ask for the file anew; compare the clocks.",
+    HTTPStatus.NOT_FOUND: "It is gone from Docs' cache: ask for it anew. With several nodes: is this one its maker?",
+    HTTPStatus.GONE: "Its links hold for a quarter of an hour: ask for the file anew; compare the clocks.",
+}
+
 
 async def relay(request: web.Request, *, deadline: float | None = None) -> web.StreamResponse:
     """Relay the file that the path names from the node that has it; ``deadline`` is in seconds."""
@@ -56,7 +62,10 @@ def check(answer: Answer, path: str) -> None:
     if answer.status not in _STATUSES or answer.content_length == 0 or page:
         raise BadAnswerError(
             "ONLYOFFICE Docs does not give the file.",
-            answered=answer.status,
+            upstream=answer.upstream,
+            remedy=_REMEDIES.get(answer.status, "See the log of ONLYOFFICE Docs, and of a proxy before it."),
+            upstream_status=answer.status,
             content_type=answer.media_type,
             length=answer.content_length,
         )
+    answer.check_file()

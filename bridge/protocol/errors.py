@@ -64,6 +64,11 @@ class BridgeError(Exception):
         self.remedy = remedy
         self.details = details
 
+    @property
+    def about(self) -> dict[str, Any]:
+        """Give what the log should know besides the message."""
+        return {**self.details, "remedy": self.remedy}
+
 
 class ConfigurationError(BridgeError):
     """The configuration doesn't load."""

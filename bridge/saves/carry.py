@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import enum
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain, repeat
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -32,6 +32,7 @@ log = structlog.get_logger(__name__)
 _PAUSES: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
 _LOOK: Final = 0.1
 _SOON: Final = 5.0
+_WAITS: Final = "It is kept and delivered as soon as HumHub takes it: see humhub-bridge saves list, and HumHub's log."
 # Between two questions to HumHub about one attempt.
 _ASK_AGAIN: Final = 1.0
 
@@ -53,12 +54,13 @@ OUTCOMES: Final = {End.CONFIRMED: Outcome.DELIVERED, End.GONE: Outcome.GONE, End
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What Docs hears (``error`` 0 or 1), and why."""
+    """What Docs hears (``error`` 0 or 1), and why; ``about`` is more of that, for the log."""
 
     error: int
     outcome: Outcome
     why: str = ""
     entry: str | None = None
+    about: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,7 @@ class _Run:
         if told.end is not End.UNSENT or asyncio.get_running_loop().time() + pause >= self.until:
             self.given_up = True
             return
-        log.warning("HumHub is not reached, trying again", site=self.entry.site, key=self.entry.key, pause=pause)
+        log.info("HumHub is not reached, trying again", site=self.entry.site, key=self.entry.key, pause=pause)
         await asyncio.sleep(pause)
 
     async def may_ask_again(self) -> bool:
@@ -162,7 +164,8 @@ class _Run:
             return Verdict(0, Outcome.DELIVERED, entry=self.entry.id)
         outcome = OUTCOMES.get(self.told.end, Outcome.FAILED) if self.told is not None else Outcome.FAILED
         why = self.told.why if self.told is not None and self.told.why else answer.why
-        return Verdict(1, outcome, why, self.entry.id)
+        about = {"upstream": self.entry.site, "remedy": _WAITS, **(self.told.about if self.told is not None else {})}
+        return Verdict(1, outcome, why, self.entry.id, about)
 
 
 def _as_sent(callback: Callback) -> Callback:

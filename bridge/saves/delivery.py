@@ -183,12 +183,12 @@ class Delivery:
             )
             return await post(site, record.target, {**fields, "status": flight.status}, self.clock, self.attempt)
         except UnreachableError as error:
-            return Told(End.UNSENT, f"HumHub: {error.message}")
+            return Told(End.UNSENT, f"HumHub: {error.message}", error.about)
         except UpstreamError as error:
-            return Told(End.UNREAD, f"HumHub: {error.message}")
+            return Told(End.UNREAD, f"HumHub: {error.message}", error.about)
         except BridgeError as error:
             # Nothing was sent, and nothing would be: the message has a link that can't be mapped.
-            return Told(End.FAILED, error.message)
+            return Told(End.FAILED, error.message, error.about)
 
     # --- settling ---------------------------------------------------------------------------------------------------
 

@@ -66,7 +66,9 @@ class Commands:
         ) as answer:
             raw = await answer.read(_ANSWER_LIMIT)
         if answer.status != HTTPStatus.OK:
-            raise BadAnswerError("ONLYOFFICE Docs does not answer a command.", node=node.name, answered=answer.status)
+            raise BadAnswerError(
+                "ONLYOFFICE Docs does not answer a command.", node=node.name, upstream_status=answer.status
+            )
         said = Command.answer(raw, lambda url: url)
         if said.get("error") not in (_Code.OK, _Code.NO_KEY):
             raise BadAnswerError(

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from typing import Final
 
 from multidict import CIMultiDict
 
@@ -18,6 +19,8 @@ from bridge.sites import Node
 from bridge.transport.upstream import Answer
 
 __all__ = ["File", "body_of", "digest_of"]
+
+_LOG: Final = "See the log of ONLYOFFICE Docs; it keeps the edit, and the bridge asks for it again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +44,21 @@ async def body_of(node: Node, path: str, filetype: str | None, limit: float) -> 
     limits = limits_of(node.upstream, limit)
     async with node.upstream.request("GET", path, headers=headers, timeouts=limits, deadline=limit) as answer:
         if answer.status != HTTPStatus.OK:
-            raise BadAnswerError("ONLYOFFICE Docs does not give the edited file.", answered=answer.status)
+            raise BadAnswerError(
+                "ONLYOFFICE Docs does not give the edited file.",
+                upstream=node.name,
+                upstream_status=answer.status,
+                remedy=_LOG,
+            )
         if is_page(answer.media_type, filetype):
             kind = answer.media_type
-            raise BadAnswerError("ONLYOFFICE Docs gives a page instead of the edited file.", content_type=kind)
+            raise BadAnswerError(
+                "ONLYOFFICE Docs gives a page instead of the edited file.",
+                upstream=node.name,
+                content_type=kind,
+                remedy="Is it really ONLYOFFICE Docs at this node's address, or a sign-in page before it?",
+            )
+        answer.check_file()
         yield File(_counted(answer), answer.content_length, _instant(answer.headers.get("Last-Modified")))
 
 
@@ -71,5 +85,13 @@ async def _counted(answer: Answer) -> AsyncIterator[bytes]:
     async for chunk in answer.body:
         got += len(chunk)
         yield chunk
+    if not got:
+        raise BadAnswerError("ONLYOFFICE Docs gave no byte of the edited file.", upstream=answer.upstream, remedy=_LOG)
     if answer.content_length is not None and got != answer.content_length:
-        raise BadAnswerError("The edited file is shorter than promised.", promised=answer.content_length, got=got)
+        raise BadAnswerError(
+            "The edited file is shorter than promised.",
+            upstream=answer.upstream,
+            promised=answer.content_length,
+            got=got,
+            remedy=_LOG,
+        )

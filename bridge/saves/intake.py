@@ -23,7 +23,7 @@ from typing import Final
 
 import structlog
 
-from bridge.protocol.errors import BridgeError, StorageError, UpstreamError
+from bridge.protocol.errors import BadAnswerError, BridgeError, StorageError, UpstreamError
 from bridge.protocol.messages import Callback, Status
 from bridge.protocol.urls import docs_file
 from bridge.saves import rules
@@ -89,10 +89,12 @@ class Intake:
         try:
             told = await post(site, target, fields, self.clock, self.carrier.delivery.attempt)
         except UpstreamError as error:
-            return Verdict(0, Outcome.NOTED, f"HumHub: {error.message}")
+            return Verdict(0, Outcome.NOTED, f"HumHub: {error.message}", about=error.about)
         if told.end is End.FAILED:
-            return Verdict(0, Outcome.NOTED, told.why)
-        return Verdict(0 if told.end is End.CONFIRMED else 1, OUTCOMES[told.end], told.why)
+            return Verdict(0, Outcome.NOTED, told.why, about={"upstream": site.name, **told.about})
+        if told.end is End.CONFIRMED:
+            return Verdict(0, Outcome.DELIVERED)
+        return Verdict(1, OUTCOMES[told.end], told.why, about={"upstream": site.name, **told.about})
 
     # --- saves ------------------------------------------------------------------------------------------------------
 
@@ -123,9 +125,7 @@ class Intake:
         except BridgeError as error:
             # Docs keeps it as forgotten, its re-open shows it, and the sweep takes it when it can.
             self.not_kept.append((self.clock(), error.message))
-            about = {**error.details, "site": site.name, "key": callback.key, "why": error.message}
-            log.error("save not kept", **about, remedy=error.remedy, reason=error.reason)
-            return Verdict(1, Outcome.NOT_KEPT, error.message)
+            return Verdict(1, Outcome.NOT_KEPT, error.message, about=error.about)
         return verdict
 
     @contextlib.asynccontextmanager
@@ -165,7 +165,8 @@ class Intake:
         failed = callback.status in (Status.SAVE_FAILED, Status.FORCED_SAVE_FAILED)
         if why and not failed:
             await self.spool.bodies.abandon(body)
-            raise StorageError(f"W{why[1:]}.", size=body.size)
+            remedy = "Is it ONLYOFFICE Docs that answers at this node's address? Docs keeps the edit meanwhile."
+            raise BadAnswerError(f"W{why[1:]}.", upstream=node.name, size=body.size, remedy=remedy)
         return await self.spool.enter(body, draft, ticket=ticket, due=self.clock() + _HANDOVER, why=why)
 
 

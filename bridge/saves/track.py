@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -17,13 +17,19 @@ __all__ = ["Told", "callback_of", "fields_of", "lasting", "read_answer"]
 # What a later delivery tells of a save besides its file. Links to Docs' own files (changesurl) are over by then.
 _LASTING: Final = ("users", "lastsave", "userdata")
 
+_GONE: Final = "The document was deleted, or replaced elsewhere: see humhub-bridge saves list, and export what counts."
+_REFUSED: Final = "Compare the secret and header of this site's jwt with HumHub's module, and the clocks."
+_MOVED: Final = "End the maintenance mode; if it is off, compare the site's upstream with HumHub's base URL and scheme."
+_FAILED: Final = "See HumHub's log (protected/runtime/logs/app.log) and its web server's; the save is kept meanwhile."
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What HumHub said to an attempt, or what became of it instead; ``why`` in words."""
+    """What HumHub said to an attempt, or what became of it instead; ``why`` in words, ``about`` more for the log."""
 
     end: End
     why: str = ""
+    about: Mapping[str, Any] = field(default_factory=dict)
 
 
 def fields_of(entry: Entry, status: int) -> dict[str, Any]:
@@ -50,13 +56,15 @@ def read_answer(status: int, raw: bytes) -> Told:
     if status == HTTPStatus.OK and _confirms(raw):
         return Told(End.CONFIRMED)
     if status == HTTPStatus.NOT_FOUND:
-        return Told(End.GONE, "HumHub no longer knows this key (404)")
+        return Told(End.GONE, "HumHub no longer knows this key (404)", {"remedy": _GONE})
     if status == HTTPStatus.FORBIDDEN:
-        return Told(End.REFUSED, f"HumHub refuses our token (403): {_said(raw)}; compare secrets and clocks")
+        why = f"HumHub refuses our token (403): {_said(raw)}; compare secrets and clocks"
+        return Told(End.REFUSED, why, {"remedy": _REFUSED})
     if status == HTTPStatus.FOUND:
         # To its login page. Source: HumHub's access rules, and the module's backend controller.
-        return Told(End.FAILED, "HumHub redirects (302): it is in maintenance mode, or has another address or scheme")
-    return Told(End.FAILED, f"HumHub answered {status}: {_said(raw)}")
+        why = "HumHub redirects (302): it is in maintenance mode, or has another address or scheme"
+        return Told(End.FAILED, why, {"remedy": _MOVED})
+    return Told(End.FAILED, f"HumHub answered {status}: {_said(raw)}", {"remedy": _FAILED})
 
 
 def _confirms(raw: bytes) -> bool:

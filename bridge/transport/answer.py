@@ -84,6 +84,32 @@ class Answer:
         """Give what the head says the body is, in lower case and without parameters; empty where it doesn't say."""
         return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
+    @property
+    def upstream(self) -> str:
+        """Give the configured name of who answers."""
+        return self._upstream
+
+    def check_file(self) -> None:
+        """See that the body can be kept, or opened, as a file: that a cut would show, and that it isn't packed.
+
+        Raises:
+            BadAnswerError: it ends with the connection, or has a content coding, which nobody asked for.
+        """
+        if self.has_body and self.content_length is None and "Transfer-Encoding" not in self.headers:
+            raise BadAnswerError(
+                "The server behind the bridge doesn't say how long the file is.",
+                upstream=self._upstream,
+                what="neither a length nor chunks: a file that was cut would look whole",
+                remedy="Does a proxy before it speak HTTP/1.0, or drop Content-Length?",
+            )
+        if (coding := self.headers.get("Content-Encoding", "identity").lower()) != "identity":
+            raise BadAnswerError(
+                "The server behind the bridge packs the file.",
+                upstream=self._upstream,
+                what=f"Content-Encoding: {coding[:50]}, where identity was asked for",
+                remedy="Turn compression of files off, there or in the proxy before it.",
+            )
+
     async def chunk(self) -> bytes:
         """Give the next chunk, or nothing at the body's end; raises as ``body`` does."""
         if self._ahead:
@@ -92,7 +118,8 @@ class Answer:
             async with asyncio.timeout(self._idle):
                 chunk = await self._content.readany()
         except FAULTS as error:
-            raise fault(error, self._upstream) from error
+            awaited = f"the next bytes of its answer, for {self._idle:g} s"
+            raise fault(error, self._upstream, awaited, "this upstream's idle") from error
         if not chunk:
             self._check_end()
         return chunk

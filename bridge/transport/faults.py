@@ -31,25 +31,56 @@ _UNREACHED: Final = (
 )
 
 
-def fault(error: BaseException, upstream: str) -> UpstreamError:
+def fault(error: BaseException, upstream: str, awaited: str = "anything", limit: str = "time limits") -> UpstreamError:
     """Say in our words what went wrong with an exchange, and what an administrator can do about it.
 
-    ``upstream`` is the configured name. What the library said holds inner addresses: it goes into ``details`` (the
-    log's) and never into the message (the client's).
+    ``upstream`` is the configured name; ``awaited`` is what didn't come, and ``limit`` the setting that bounds it. What
+    the library said holds inner addresses: it goes into ``details`` (the log's) and never into the message (the
+    client's).
     """
-    what, remedy = f"{type(error).__name__}: {error}", _remedy(error)
-    told = {"upstream": upstream, "what": what, "remedy": remedy}
     if isinstance(error, _UNREACHED):
-        return UnreachableError("The server behind the bridge can't be reached.", **told)
+        what = f"{type(error).__name__}: {error}"
+        return UnreachableError(
+            "The server behind the bridge can't be reached.", upstream=upstream, what=what, remedy=_unreached(error)
+        )
     if isinstance(error, TimeoutError):
-        return UpstreamTimeoutError("The server behind the bridge doesn't answer.", **told)
+        return UpstreamTimeoutError(
+            "The server behind the bridge doesn't answer.",
+            upstream=upstream,
+            what=f"waited for {awaited}",
+            remedy=f"Is it overloaded, or waiting for something itself? See its log. If it's only slow, raise {limit}.",
+        )
     if isinstance(error, aiohttp.ClientResponseError | HttpProcessingError):
-        return BadAnswerError("The server behind the bridge doesn't speak HTTP.", **told)
-    return CutError("The server behind the bridge broke the connection off.", **told)
+        return BadAnswerError(
+            "The server behind the bridge doesn't speak HTTP.",
+            upstream=upstream,
+            what=_first_line(error.message),
+            remedy="Is it the right address and port? See what curl makes of its answer.",
+        )
+    return CutError("The server behind the bridge broke the connection off.", upstream=upstream, **_broken(error))
 
 
-def _remedy(error: BaseException) -> str | None:
-    """Give what to look at first; None where the error itself says as much as there is to say."""
+def _first_line(said: str) -> str:
+    """Give what the parser says, without the excerpt of the answer that it puts below: that may be anybody's data."""
+    words = said.strip().partition("\n\n")[0].split()
+    return " ".join(words).partition("b'")[0].partition('b"')[0].rstrip(": ")[:200]
+
+
+def _broken(error: BaseException) -> dict[str, str]:
+    """Say where an answer broke off, and what that points to."""
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        if isinstance(error.message, str):
+            return {"what": "it hung up before its answer", "remedy": _HUNG_UP}
+        return {"what": "it hung up in the middle of its answer's head", "remedy": _BROKE_OFF}
+    if isinstance(error, aiohttp.ClientPayloadError):
+        inner = error.__cause__
+        why = _first_line(inner.message) if isinstance(inner, HttpProcessingError) else str(error)
+        return {"what": f"the answer's body ended early: {why}", "remedy": _BROKE_OFF}
+    return {"what": f"{type(error).__name__}: {error}", "remedy": _BROKE_OFF}
+
+
+def _unreached(error: BaseException) -> str:
+    """Give what to look at first."""
     inner = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
     if isinstance(inner, ssl.SSLCertVerificationError):
         return _CERTIFICATES.get(
@@ -61,9 +92,7 @@ def _remedy(error: BaseException) -> str | None:
         return "The name isn't known here: correct the upstream's url, or the name service of the bridge's machine."
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return "Nothing answers there: is it the right address, and does a firewall let the bridge through?"
-    if isinstance(error, aiohttp.ServerDisconnectedError):
-        return "It hung up without an answer: does it want https, or a client certificate (client_cert)? See its log."
-    return _CALLS.get(inner.errno or 0) if isinstance(inner, OSError) else None
+    return _CALLS.get((inner.errno or 0) if isinstance(inner, OSError) else 0, _DIAL)
 
 
 _AUTHORITY: Final = "Its certificate is of no authority that is known here: name that authority in the upstream's ca."
@@ -93,6 +122,11 @@ _TLS: Final = {
         ("TLSV1_ALERT_PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL"), "It speaks no TLS of version 1.2 or later: update it."
     ),
 }
+_HUNG_UP: Final = (
+    "It hung up without an answer: does it want https, or a client certificate (client_cert)? See its log."
+)
+_BROKE_OFF: Final = "Was it restarted, or did something between cut it (a proxy, a firewall, a limit)? See its log."
+_DIAL: Final = "See whether it can be reached from the bridge's machine, with curl."
 _CALLS: Final = {
     errno.ECONNREFUSED: "Nothing listens there: is the server up, and is the upstream's url right?",
     errno.EADDRNOTAVAIL: "The upstream's source_address is no address of this machine.",

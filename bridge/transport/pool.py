@@ -1,14 +1,37 @@
-"""What bounds an exchange as a whole: the connections that an upstream may have at once, and a deadline."""
+"""What holds for an exchange as a whole: which connection it gets, how many there may be at once, and a deadline."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import aiohttp
 
 from bridge.protocol.errors import CrowdedError, UpstreamTimeoutError
 
-__all__ = ["Pool", "within"]
+if TYPE_CHECKING:
+    from aiohttp import ClientRequest
+    from aiohttp.connector import Connection
+    from aiohttp.tracing import Trace
+
+__all__ = ["Connector", "Pool", "within"]
+
+
+class Connector(aiohttp.TCPConnector):
+    """A connector that reuses no connection on which the server said something that it wasn't asked.
+
+    The library would take it for the answer to the next request, and so give one person what was meant for another.
+    """
+
+    async def connect(self, req: ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout) -> Connection:  # noqa: ASYNC109 - the library's
+        """Give a connection on which nothing lies about."""
+        while True:
+            connection = await super().connect(req, traces, timeout)
+            if connection.protocol is None or not connection.protocol.should_close:
+                return connection
+            connection.close()
 
 
 class Pool:
@@ -55,5 +78,10 @@ async def within(deadline: float | None, upstream: str) -> AsyncIterator[None]:
     except TimeoutError as error:
         if not scope.expired():
             raise
-        what = f"not finished within {deadline} s"
-        raise UpstreamTimeoutError("The server behind the bridge is too slow.", upstream=upstream, what=what) from error
+        raise UpstreamTimeoutError(
+            "The server behind the bridge is too slow.",
+            upstream=upstream,
+            what=f"not finished within {deadline:g} s",
+            remedy="Is it overloaded, or the network to it slow? See its log. What bounds it: limits.download for a "
+            "download, saves.attempt for a save, limits.conversion for a conversion, its upstream's times for a page.",
+        ) from error

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from bridge.transport.answer import Answer
 
 __all__ = [
+    "CUT",
     "PATIENCE",
     "TRANSFER",
     "InboundBody",
@@ -55,6 +56,8 @@ class Transfer:
 
 
 TRANSFER: Final = web.RequestKey("transfer", Transfer)
+# Why we ourselves broke the client's connection off.
+CUT: Final = web.RequestKey("cut", BaseException)
 # How long the client's body may stop coming, in seconds, where a leg says so.
 PATIENCE: Final = web.RequestKey("patience", float)
 
@@ -66,8 +69,12 @@ def transfer_of(request: web.BaseRequest) -> Transfer:
     return request[TRANSFER]
 
 
-def cut(request: web.BaseRequest) -> None:
-    """Break the client's connection off with a reset, so that what it has got can't pass for the whole."""
+def cut(request: web.BaseRequest, why: BaseException) -> None:
+    """Break the client's connection off with a reset, so that what it has got can't pass for the whole.
+
+    ``why`` is for the log: the server ends the handler as if the client had left.
+    """
+    request.setdefault(CUT, why)
     transport = request.transport
     if transport is None:
         return
@@ -111,8 +118,8 @@ async def stream(
         if has_body:
             await _copy(answer, response, first, promised, transfer_of(request))
         await response.write_eof()
-    except BaseException:
-        cut(request)
+    except BaseException as error:
+        cut(request, error)
         raise
     transfer_of(request).complete = True
     return response
@@ -130,7 +137,11 @@ async def _copy(
         chunk = await answer.chunk()
     if promised is not None and transfer.bytes_out != promised:
         sent = transfer.bytes_out
-        raise CutError("The answer is not as long as it promised.", promised=promised, sent=sent)
+        raise CutError(
+            "The server behind the bridge broke the connection off.",
+            upstream=answer.upstream,
+            what=f"the answer is not as long as it promised: {sent} of {promised} bytes",
+        )
 
 
 class InboundBody(Body):

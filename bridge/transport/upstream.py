@@ -28,12 +28,12 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from bridge.protocol.errors import BadAnswerError, BadRequestError, UnreachableError, UpstreamError
-from bridge.protocol.headers import HOST, parse_host
+from bridge.protocol.headers import parse_host
 from bridge.transport.answer import Answer, Refusal, WiredResponse
-from bridge.transport.body import Body, Outgoing, Timeouts
+from bridge.transport.body import Body, Outgoing, Timeouts, answer_within, awaited, outbound_headers, tracing
 from bridge.transport.faults import FAULTS, fault
 from bridge.transport.handshake import RefusedHandshake, keep_refusal
-from bridge.transport.pool import Pool, within
+from bridge.transport.pool import Connector, Pool, within
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator
@@ -53,7 +53,6 @@ _CLOSING: Final = 2.0  # how long a closed websocket waits for the other's close
 _KEEP_ALIVE: Final = 4.0
 _NAMES: Final = 5  # seconds that a name's addresses hold: a server that moves is followed
 _NEVER_ADDED: Final = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
-_OURS: Final = ("Connection", "Content-Length", "Expect", "Keep-Alive", "Transfer-Encoding", "Upgrade")
 _TARGET: Final = re.compile(r"/[!\"$-~]*")  # no fragment: the library would leave it out
 _SWITCHING: Final = 101
 
@@ -119,7 +118,7 @@ class Upstream:
     def _open(self, **options: Any) -> aiohttp.ClientSession:
         connect = self.timeouts.connect
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
+            connector=Connector(
                 limit=0,
                 local_addr=self._local,
                 keepalive_timeout=self._keep_alive,
@@ -135,6 +134,7 @@ class Upstream:
             read_bufsize=_CHUNK,
             max_line_size=_HEAD,
             max_field_size=_HEAD,
+            trace_configs=[tracing()],
             **options,
         )
 
@@ -142,18 +142,6 @@ class Upstream:
         if not _TARGET.fullmatch(target):
             raise BadRequestError("The request's target is not a path.", target=target[:200])
         return URL(self._base + target, encoded=True)
-
-    def _headers(self, headers: MultiMapping[str] | None) -> CIMultiDict[str]:
-        # Of a name that comes in two spellings the library would keep the last alone.
-        spelled: dict[str, str] = {}
-        outbound: CIMultiDict[str] = CIMultiDict()
-        for name, value in headers.items() if headers is not None else ():
-            outbound.add(spelled.setdefault(name.lower(), name), value)
-        for name in _OURS:
-            outbound.popall(name, None)
-        if self._host is not None:
-            outbound.setdefault(HOST, self._host)
-        return outbound
 
     @asynccontextmanager
     async def request(
@@ -178,10 +166,16 @@ class Upstream:
         """
         timeouts = timeouts or self.timeouts
         async with within(deadline, self.name), self._pool.holding(timeouts.connect):
-            response = await self._send(method, self._url(target), self._headers(headers), body, timeouts)
+            outbound = outbound_headers(headers, self._host)
+            response = await self._send(method, self._url(target), outbound, body, timeouts)
             try:
                 if response.status == _SWITCHING:
-                    raise BadAnswerError("The server behind the bridge switched protocols.", upstream=self.name)
+                    raise BadAnswerError(
+                        "The server behind the bridge doesn't speak HTTP.",
+                        upstream=self.name,
+                        what="it switched protocols (101) unasked",
+                        remedy=f"Is {self._base} the right address? See what curl makes of its answer.",
+                    )
                 yield Answer(response, upstream=self.name, idle=timeouts.idle)
             finally:
                 await _finish(response)
@@ -208,22 +202,23 @@ class Upstream:
                 if outgoing is not None:
                     outgoing.timer = timer
                 try:
-                    return await self._session.request(  # type: ignore[return-value] # see response_class
-                        method,
-                        url,
-                        headers=headers,
-                        data=body if outgoing is None else outgoing,
-                        allow_redirects=False,
-                        timeout=dial,
-                        **self._tls,
-                    )
+                    with answer_within(timeouts.first_byte, timer if outgoing is None else None):
+                        return await self._session.request(  # type: ignore[return-value] # see response_class
+                            method,
+                            url,
+                            headers=headers,
+                            data=body if outgoing is None else outgoing,
+                            allow_redirects=False,
+                            timeout=dial,
+                            **self._tls,
+                        )
                 finally:
                     if outgoing is not None:
                         outgoing.timer = None
         except FAULTS as error:
             if outgoing is not None and outgoing.error is not None:
                 raise outgoing.error from None
-            raise self._fault(error) from error
+            raise self._fault(error, *awaited(outgoing, timeouts)) from error
         except ValueError as error:
             raise BadRequestError("A header of the request can't be sent.", upstream=self.name) from error
 
@@ -244,7 +239,7 @@ class Upstream:
         Raises:
             UnreachableError, UpstreamTimeoutError, CutError, BadAnswerError: as ``request`` does.
         """
-        outbound = self._headers(headers)
+        outbound = outbound_headers(headers, self._host)
         for name in [name for name in outbound if name.lower().startswith("sec-websocket-")]:
             outbound.popall(name, None)
         dialled = await self._dial(self._url(target), outbound, protocols, max_message)
@@ -260,26 +255,27 @@ class Upstream:
         if self._dialler is None:
             raise RuntimeError(f"the upstream {self.name} is not open")
         try:
-            async with asyncio.timeout(self.timeouts.connect + self.timeouts.first_byte):
-                socket: aiohttp.ClientWebSocketResponse[bool] = await self._dialler.ws_connect(
-                    url,
-                    headers=headers,
-                    protocols=protocols,
-                    timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSING),
-                    autoclose=False,
-                    max_msg_size=max_message,
-                    decode_text=False,
-                    **self._tls,
-                )
+            async with asyncio.timeout(self.timeouts.connect + self.timeouts.first_byte) as timer:
+                with answer_within(self.timeouts.first_byte, timer):
+                    socket: aiohttp.ClientWebSocketResponse[bool] = await self._dialler.ws_connect(
+                        url,
+                        headers=headers,
+                        protocols=protocols,
+                        timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSING),
+                        autoclose=False,
+                        max_msg_size=max_message,
+                        decode_text=False,
+                        **self._tls,
+                    )
         except RefusedHandshake as refused:
             return refused.refusal
         except FAULTS as error:
-            raise self._fault(error) from error
+            raise self._fault(error, *awaited(None, self.timeouts)) from error
         return socket
 
-    def _fault(self, error: BaseException) -> UpstreamError:
+    def _fault(self, error: BaseException, awaiting: str, limit: str) -> UpstreamError:
         """Say what went wrong; who isn't where the name led is looked up anew by the next call."""
-        ours = fault(error, self.name)
+        ours = fault(error, self.name, awaiting, f"this upstream's {limit}")
         if isinstance(ours, UnreachableError):
             for session in (self._session, self._dialler):
                 if session is not None and isinstance(session.connector, aiohttp.TCPConnector):

@@ -22,13 +22,14 @@ import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from bridge.protocol.engineio import Passed
-from bridge.protocol.errors import BadRequestError, OverloadError
+from bridge.protocol.errors import BadAnswerError, BadRequestError, OverloadError
 from bridge.protocol.headers import answerable
 from bridge.transport.answer import Refusal
 from bridge.transport.relay import Transfer, transfer_of
@@ -116,6 +117,14 @@ async def relay_websocket(
         raise BadRequestError("The request is no websocket handshake.")
     async with upstream.websocket(target, headers=headers, protocols=offered, max_message=max_message) as dialled:
         if isinstance(dialled, Refusal):
+            if dialled.status < HTTPStatus.BAD_REQUEST:
+                raise BadAnswerError(
+                    "The server behind the bridge doesn't speak websocket.",
+                    upstream=upstream.name,
+                    upstream_status=dialled.status,
+                    location=dialled.headers.get("Location"),
+                    remedy="Is there a proxy before it that asks people to sign in, or keeps Upgrade to itself?",
+                )
             return web.Response(
                 status=dialled.status, reason=dialled.reason, headers=answerable(dialled.headers), body=dialled.body
             )

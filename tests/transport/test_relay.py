@@ -174,7 +174,7 @@ async def test_a_status_may_be_replaced_and_a_length_left_open(stage: Stage) -> 
 class Liar:
     """An answer whose length is a lie, which the client library never hands out; another one might."""
 
-    status, reason, has_body = 200, "OK", True
+    status, reason, has_body, upstream = 200, "OK", True, "origin"
 
     def __init__(self, length: int, *chunks: bytes) -> None:
         self.content_length = length

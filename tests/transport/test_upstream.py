@@ -638,3 +638,30 @@ async def test_an_upstream_is_used_only_while_it_is_open(stage: Stage) -> None:
 def test_an_upstream_is_an_http_address(url: str) -> None:
     with pytest.raises(ValueError, match="address"):
         Upstream(url, name="x")
+
+
+@pytest.mark.parametrize("surplus", [OK.replace(b"ok", b"no"), b"surplus", b"HTTP/1.1 200 OK\r\nContent-Le"])
+async def test_what_a_server_says_unasked_answers_nobodys_next_request(stage: Stage, surplus: bytes) -> None:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(OK)
+            await asyncio.sleep(0.02)
+            writer.write(surplus)
+
+    origin = await stage.origin(script)
+    upstream = await stage.upstream(origin.url)
+    for _ in range(3):
+        assert await fetch(upstream) == b"ok"
+        await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("body", [None, b"x"])
+async def test_the_time_for_the_first_byte_begins_when_the_request_is_sent(stage: Stage, body: bytes | None) -> None:
+    origin = await stage.origin(silent)
+    patient = Timeouts(connect=30, first_byte=0.2, idle=30)
+    async with asyncio.timeout(5):
+        with pytest.raises(UpstreamTimeoutError) as caught:
+            await fetch(await stage.upstream(origin.url, timeouts=patient), "POST" if body else "GET", body=body)
+    assert caught.value.details["what"] == "waited for its answer, for 0.2 s"
+    assert "first_byte" in (caught.value.remedy or "")

@@ -168,9 +168,11 @@ class InboundBody(Body):
             async with asyncio.timeout(self._idle):
                 return await self._content.readany()
         except TimeoutError as error:
-            raise BadRequestError("The request's body stopped coming.", idle=self._idle) from error
+            remedy = "Is the client's network slow, or a proxy before the bridge stuck? Then raise limits.idle."
+            raise BadRequestError("The request's body stopped coming.", remedy=remedy, idle=self._idle) from error
         except (web.RequestPayloadError, HttpProcessingError) as error:
-            raise BadRequestError("The request's body is malformed.", what=str(error)) from error
+            remedy = "The client, or a proxy before the bridge, doesn't frame it as HTTP asks for."
+            raise BadRequestError("The request's body is malformed.", remedy=remedy, what=str(error)) from error
         except RuntimeError as error:
             # The library's word for a client that left while nobody was reading.
             raise ConnectionResetError("the client left in the middle of its body") from error

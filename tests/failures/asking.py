@@ -13,9 +13,9 @@ import jwt
 
 from tests.failures.faults import Good
 from tests.legs.fakes import DOCS_SECRET, HUMHUB_SECRET, INNER_SECRET, NOW
-from tests.legs.test_browser import config_of, page, signed
+from tests.legs.pages import config_of, page, signed
 
-__all__ = ["GOOD", "ROUTES", "Got", "Request", "ask", "exchange"]
+__all__ = ["GOOD", "ROUTES", "Got", "Request", "ask", "exchange", "got_of"]
 
 DOCX: Final = b"PK\x03\x04" + bytes(range(256)) * 12
 _PATIENCE: Final = 8.0
@@ -195,19 +195,19 @@ async def ask(port: int, request: Request) -> Got:
             writer.write(request.wire())
             while chunk := await reader.read(65536):
                 raw += chunk
-                if request.headers.get("Connection") == "Upgrade" and _got(bytes(raw), ended=True).whole:
+                if request.headers.get("Connection") == "Upgrade" and got_of(bytes(raw), ended=True).whole:
                     break  # a connection that isn't upgraded stays
         ended = True
     except ConnectionError:
         pass
     except TimeoutError:
-        return replace(_got(bytes(raw), ended=False), late=True)
+        return replace(got_of(bytes(raw), ended=False), late=True)
     finally:
         writer.transport.abort()
-    return _got(bytes(raw), ended=ended, bodiless=request.method == "HEAD")
+    return got_of(bytes(raw), ended=ended, bodiless=request.method == "HEAD")
 
 
-def _got(raw: bytes, *, ended: bool, bodiless: bool = False) -> Got:
+def got_of(raw: bytes, *, ended: bool, bodiless: bool = False) -> Got:
     head, mark, rest = raw.partition(b"\r\n\r\n")
     if not mark:
         assert not head, f"half a head: {head!r}"

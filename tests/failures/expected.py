@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from tests.failures.asking import GOOD, Got
@@ -70,7 +71,9 @@ def expected(route: str, fault: str) -> str:
     """Give the cell of an exchange."""
     kinds = list(HOW)
     (kind,) = [kind for kind in kinds if route in HOW[kind]]
-    return OURS.get((route, fault), EXPECTED.rows[(fault,)][kinds.index(kind)])
+    cell = OURS.get((route, fault), EXPECTED.rows[(fault,)][kinds.index(kind)])
+    # HumHub's module takes any answer for the file that was converted, but one that breaks off.
+    return re.sub(r"^(50\d) ", r"\1, cut: ", cell) if route == "converted" else cell
 
 
 def is_passed_on(cell: str) -> bool:

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-__all__ = ["FAULTS", "PAUSE", "TIMELY", "Good", "Server", "serving"]
+__all__ = ["ENDLESS", "FAULTS", "PAUSE", "TIMELY", "Good", "Server", "serving"]
 
 # Seconds between two bytes of what trickles: well below every limit, and all of it well above.
 PAUSE: Final = 0.1
@@ -46,6 +46,7 @@ class Good:
 # What a fault does after the request has come: send bytes, or
 Step = bytes | float | str
 HANG: Final = "hang"  # say nothing more, and keep the connection
+GO_ON: Final = "go on"  # send chunks without an end
 RESET: Final = "reset"  # break it off
 # At the end of the steps the connection is closed.
 
@@ -125,6 +126,9 @@ FAULTS: Final[dict[str, Callable[[Good], list[Step]]]] = {
     "504": _answer("504 Gateway Time-out", body=_PAGE),
 }
 
+ENDLESS: Final = "goes-on-for-ever"
+"""No fault of its own: for clients that leave in the middle."""
+
 _LEAVES: Final = ("closes", "resets", "cuts-", "breaks-", "promises-more", "promises-nothing", "http-1-0", "speaks-")
 TIMELY: Final = frozenset(name for name in FAULTS if name.startswith(("hangs", "trickles", "continues")))
 """The faults that are about time."""
@@ -142,6 +146,8 @@ class Server:
     sound: dict[str, Good]
     url: str = ""
     asked: dict[str, list[bytes]] = field(default_factory=dict)
+    left: list[str] = field(default_factory=list)
+    """The exchanges that the bridge ended while the server hung, or had more to say."""
     always: str = ""
     """The exchange that each request is of, where none names its own."""
 
@@ -149,8 +155,8 @@ class Server:
         """Give which route and fault a request names, in its path, its form, or inside HumHub's ``doc=``."""
         text = raw.decode("latin-1")
         hidden = [_decoded(part) for part in re.findall(r"doc=[\w-]+\.([\w-]+)\.", text)]
-        names = re.findall(r"\bat\.([a-z-]+)\.([a-z0-9-]+)", " ".join([text, *hidden]))
-        return "at." + ".".join(names[0]) if names else self.always
+        found = re.search(r"\bat\.[a-z-]+\.[a-z0-9-]+(?:\.[a-z-]+)?", " ".join([text, *hidden]))
+        return found[0] if found else self.always
 
     async def play(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while raw := await _request(reader):
@@ -160,24 +166,39 @@ class Server:
                 continue
             name = self.exchange_of(raw)
             self.asked.setdefault(name, []).append(raw)
-            _, route, fault = name.split(".", 2)
-            if route in self.sound:
-                fault = "whole"
-            for step in FAULTS[fault](self.sound.get(route) or self.good[route]):
-                if step == HANG:
-                    await asyncio.sleep(60)
-                elif step == RESET:
-                    wire: socket.socket = writer.get_extra_info("socket")
-                    wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-                    writer.transport.abort()
-                elif isinstance(step, float):
-                    await writer.drain()
-                    await asyncio.sleep(step)
-                elif isinstance(step, bytes):
-                    writer.write(step)
+            route, fault = name.split(".")[1:3]
+            fault = "whole" if route in self.sound else fault
+            good = self.sound.get(route) or self.good[route]
+            steps: list[Step] = [good.head(_CHUNKED), GO_ON] if fault == ENDLESS else FAULTS[fault](good)
+            for step in steps:
+                await self._do(step, name, reader, writer)
             await writer.drain()
             if fault.startswith(_LEAVES):
                 return
+
+    async def _do(self, step: Step, name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if isinstance(step, bytes):
+            writer.write(step)
+        elif isinstance(step, float):
+            await writer.drain()
+            await asyncio.sleep(step)
+        elif step == RESET:
+            wire: socket.socket = writer.get_extra_info("socket")
+            wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            writer.transport.abort()
+        elif step == HANG:
+            await reader.read()
+            self.left.append(name)
+        else:
+            await self._go_on(writer, name)
+
+    async def _go_on(self, writer: asyncio.StreamWriter, name: str) -> None:
+        try:
+            while True:
+                writer.write(b"10000\r\n" + bytes(0x10000) + b"\r\n")
+                await writer.drain()
+        finally:
+            self.left.append(name)
 
 
 def _decoded(part: str) -> str:

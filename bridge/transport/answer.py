@@ -119,7 +119,7 @@ class Answer:
                 chunk = await self._content.readany()
         except FAULTS as error:
             awaited = f"the next bytes of its answer, for {self._idle:g} s"
-            raise fault(error, self._upstream, awaited, "this upstream's idle") from error
+            raise fault(error, self._upstream, awaited, "this upstream's idle", begun=True) from error
         if not chunk:
             self._check_end()
         return chunk
@@ -130,7 +130,7 @@ class Answer:
             return
         lost = self._wire.exception() if self._wire is not None else None
         if isinstance(lost, aiohttp.ClientOSError):
-            raise fault(lost, self._upstream) from lost
+            raise fault(lost, self._upstream, "its end", "this upstream's idle", begun=True) from lost
 
     async def read(self, limit: int) -> bytes:
         """Read the whole body, of at most ``limit`` bytes.

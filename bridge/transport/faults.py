@@ -31,12 +31,12 @@ _UNREACHED: Final = (
 )
 
 
-def fault(error: BaseException, upstream: str, awaited: str = "anything", limit: str = "time limits") -> UpstreamError:
+def fault(error: BaseException, upstream: str, awaited: str, limit: str, *, begun: bool) -> UpstreamError:
     """Say in our words what went wrong with an exchange, and what an administrator can do about it.
 
-    ``upstream`` is the configured name; ``awaited`` is what didn't come, and ``limit`` the setting that bounds it. What
-    the library said holds inner addresses: it goes into ``details`` (the log's) and never into the message (the
-    client's).
+    ``upstream`` is the configured name; ``awaited`` is what didn't come, and ``limit`` the setting that bounds it;
+    ``begun`` says that the answer's head has come. What the library said holds inner addresses: it goes into
+    ``details`` (the log's) and never into the message (the client's).
     """
     if isinstance(error, _UNREACHED):
         what = f"{type(error).__name__}: {error}"
@@ -57,7 +57,9 @@ def fault(error: BaseException, upstream: str, awaited: str = "anything", limit:
             what=_first_line(error.message),
             remedy="Is it the right address and port? See what curl makes of its answer.",
         )
-    return CutError("The server behind the bridge broke the connection off.", upstream=upstream, **_broken(error))
+    return CutError(
+        "The server behind the bridge broke the connection off.", upstream=upstream, **_broken(error, begun=begun)
+    )
 
 
 def _first_line(said: str) -> str:
@@ -66,7 +68,7 @@ def _first_line(said: str) -> str:
     return " ".join(words).partition("b'")[0].partition('b"')[0].rstrip(": ")[:200]
 
 
-def _broken(error: BaseException) -> dict[str, str]:
+def _broken(error: BaseException, *, begun: bool) -> dict[str, str]:
     """Say where an answer broke off, and what that points to."""
     if isinstance(error, aiohttp.ServerDisconnectedError):
         if isinstance(error.message, str):
@@ -76,7 +78,7 @@ def _broken(error: BaseException) -> dict[str, str]:
         inner = error.__cause__
         why = _first_line(inner.message) if isinstance(inner, HttpProcessingError) else str(error)
         return {"what": f"the answer's body ended early: {why}", "remedy": _BROKE_OFF}
-    return {"what": f"{type(error).__name__}: {error}", "remedy": _BROKE_OFF}
+    return {"what": f"{type(error).__name__}: {error}", "remedy": _BROKE_OFF if begun else _HUNG_UP}
 
 
 def _unreached(error: BaseException) -> str:

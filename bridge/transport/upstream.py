@@ -275,7 +275,7 @@ class Upstream:
 
     def _fault(self, error: BaseException, awaiting: str, limit: str) -> UpstreamError:
         """Say what went wrong; who isn't where the name led is looked up anew by the next call."""
-        ours = fault(error, self.name, awaiting, f"this upstream's {limit}")
+        ours = fault(error, self.name, awaiting, f"this upstream's {limit}", begun=False)
         if isinstance(ours, UnreachableError):
             for session in (self._session, self._dialler):
                 if session is not None and isinstance(session.connector, aiohttp.TCPConnector):

@@ -20,7 +20,7 @@ from tests.failures.asking import DOCX, GOOD, ROUTES, Got, Request, ask, exchang
 from tests.failures.faults import FAULTS, TIMELY, Good, Server, serving
 from tests.legs.fakes import NOW, configuration, with_site
 
-__all__ = ["LIMIT", "WHOLE", "Lines", "Played", "Scene", "scene"]
+__all__ = ["LIMIT", "WHOLE", "Lines", "Played", "Scene", "logged", "scene"]
 
 # Seconds of the time limits: of the first byte and between two; of what is bounded as a whole; and, for what isn't
 # about time, so much that no busy machine is taken for a silent server.
@@ -140,6 +140,7 @@ class _Foreign(logging.Handler):
 
 @asynccontextmanager
 async def logged() -> AsyncIterator[Lines]:
+    """Keep what is said in the block."""
     log = Lines()
     foreign = _Foreign(log.foreign)
     logging.getLogger().addHandler(foreign)

@@ -86,15 +86,16 @@ async def running(
             async with common.certificates.working(), common.saves.working():
                 yield
         finally:
-            _end(outer, common)
+            await _end(outer, common)
 
 
-def _end(servers: list[Listening], common: _Common) -> None:
+async def _end(servers: list[Listening], common: _Common) -> None:
     """Take no new connections on the outer legs, and send editors away so that they come back to the next process."""
     for server in servers:
         server.close()
     common.sockets.stop()
     common.polls.stop()
+    await common.sockets.ended()
 
 
 def _entrance(config: Config, common: _Common, name: str, kind: Kind, *, error: bool | int) -> Entrance:

@@ -56,6 +56,7 @@ class LiveSockets:
     def __init__(self) -> None:
         self._stops: set[asyncio.Future[None]] = set()
         self._stopped = False
+        self._left = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._stops)
@@ -71,6 +72,7 @@ class LiveSockets:
             yield stop
         finally:
             self._stops.discard(stop)
+            self._left.set()
             stop.cancel()
 
     def stop(self) -> None:
@@ -79,6 +81,12 @@ class LiveSockets:
         for stop in self._stops:
             if not stop.done():
                 stop.set_result(None)
+
+    async def ended(self) -> None:
+        """Wait until all are closed: on a server that shuts down, an answer to a close frame is no longer heard."""
+        while self._stops:
+            self._left.clear()
+            await self._left.wait()
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,11 @@ class Failure:
             retry = {"Retry-After": _RETRY_AFTER} if isinstance(error, OverloadError | CrowdedError) else {}
             return cls(error.status, error.reason, error.message, error, retry)
         if isinstance(error, web.HTTPException):
-            kept = {name: error.headers[name] for name in ("Allow", "WWW-Authenticate") if name in error.headers}
+            kept = {
+                name: error.headers[name]
+                for name in ("Allow", "Content-Range", "WWW-Authenticate")
+                if name in error.headers
+            }
             return cls(error.status, f"http-{error.status}", f"{error.reason}.", None, kept)
         return cls(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "The bridge has met an error of its own.")
 

@@ -134,6 +134,7 @@ async def on_stage(directory: Path, docs: Party, **site: Any) -> AsyncIterator[S
         config = dataclasses.replace(config, docs=dataclasses.replace(config.docs, jwt=rings))
         clock = [0.0]
         await stack.enter_async_context(running(config, clock=lambda: clock[0]))
+        await node.asked_by_the_bridge()
         http = await stack.enter_async_context(aiohttp.ClientSession(auto_decompress=False))
         yield Stage(Bridge(config, humhub, node, http), clock, docs)
 

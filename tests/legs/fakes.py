@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 import json
@@ -78,6 +79,11 @@ class Fake:
         if self.respond is None:
             return web.Response(status=599, text="nothing was expected here")
         return await self.respond(request)
+
+    async def asked_by_the_bridge(self) -> None:
+        """Wait until the bridge has asked what it asks at its start: what comes then is somebody else's."""
+        while not self.swept:  # noqa: ASYNC110 - the bridge tells nobody
+            await asyncio.sleep(0.005)
 
     def answers(self, *answers: web.Response | Respond) -> None:
         """Answer with each in turn, and with the last from then on."""

@@ -141,6 +141,7 @@ def check_document(answer: Answer, route: Backend, *, part: bool = False) -> Non
 
 
 _REMEDIES: Final[dict[int, str]] = {
+    HTTPStatus.OK: "HumHub answers with a page: is it in maintenance mode, or does a proxy ask people to sign in?",
     HTTPStatus.FORBIDDEN: "HumHub refuses the bridge's token: compare secret and header of this site's jwt with those "
     "of HumHub's module, and the clocks.",
     HTTPStatus.NOT_FOUND: "The key is used up, or another first opener got a different one: reload the page.",

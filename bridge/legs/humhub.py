@@ -24,6 +24,7 @@ from bridge.transport.relay import read_request
 __all__ = ["routes"]
 
 _HEALTH = 10.0
+_SICK = "See whether all services of ONLYOFFICE Docs run, and their logs."
 _HEALTHY = 64 << 10
 _ANSWER_LIMIT = 8 << 20
 # Commands over the edits that Docs keeps for every site; HumHub's module uses none of them.
@@ -74,7 +75,8 @@ async def _call(request: web.Request, node: Node, target: str, fields: dict[str,
     body, headers = hop.wire_for_docs(topology.rings.inbox, fields, now=now)
     note(request, node=node.name)
     # A synchronous conversion may last minutes; HumHub's own limit may end it before.
-    patient = dataclasses.replace(node.upstream.timeouts, first_byte=request.app[LIMITS].conversion)
+    limit = request.app[LIMITS].conversion
+    patient = dataclasses.replace(node.upstream.timeouts, first_byte=limit, setting="limits.conversion")
     async with node.upstream.request(
         "POST", target, headers=CIMultiDict(headers), body=body, timeouts=patient, deadline=patient.whole
     ) as answer:
@@ -113,15 +115,16 @@ async def healthcheck(request: web.Request) -> web.StreamResponse:
     files.site_of(request)
     nodes = request.app[TOPOLOGY].nodes
     healthy = await asyncio.gather(*map(_health, nodes))
-    sick = {node.name: said for node, said in zip(nodes, healthy, strict=True) if said != "true"}
+    sick = {node.name: told for node, told in zip(nodes, healthy, strict=True) if told is not None}
     if sick:
         note(request, outcome="sick", failed=True, why="ONLYOFFICE Docs is not healthy.", upstream=", ".join(sick))
-        note(request, what="; ".join(sick.values()), remedy="See whether all of its services run, and their logs.")
+        for name, of_each in zip(("what", "remedy"), zip(*sick.values(), strict=True), strict=True):
+            note(request, **{name: " ".join(dict.fromkeys(of_each))})
     return web.Response(text="false" if sick else "true")
 
 
-async def _health(node: Node) -> str:
-    """Give what a node says of itself, ``true`` where it is well, or what is wrong with asking it."""
+async def _health(node: Node) -> tuple[str, str] | None:
+    """Ask a node how it is: give what is wrong and what to do, or nothing."""
     limits = node.upstream.timeouts
     quick = dataclasses.replace(limits, first_byte=min(limits.first_byte, _HEALTH))
     deadline = limits.connect + quick.first_byte
@@ -129,12 +132,12 @@ async def _health(node: Node) -> str:
         async with node.upstream.request(
             "GET", "/healthcheck", headers=CIMultiDict(), timeouts=quick, deadline=deadline
         ) as answer:
-            if answer.status != HTTPStatus.OK:
-                return f"it answers {answer.status}"
-            said = (await answer.read(_HEALTHY)).strip().decode("ascii", "replace")
-            return said if said == "true" else f"it says {said[:20]!r}"
+            raw = (await answer.read(_HEALTHY)).strip()
+            if answer.status == HTTPStatus.OK and raw == b"true":
+                return None
+            return f"It answers {answer.status} {raw[:20]!r}.", _SICK
     except UpstreamError as error:
-        return str(error.details.get("what") or error.message)
+        return str(error.details.get("what") or error.message), error.remedy or _SICK
 
 
 def routes() -> list[web.RouteDef]:

@@ -258,4 +258,5 @@ async def post(site: Site, target: str, fields: dict[str, Any], clock: Callable[
 
 def limits_of(upstream: Upstream, attempt: float) -> Timeouts:
     """Give one attempt its own limit: HumHub says nothing while it pulls and stores, however long that takes."""
-    return dataclasses.replace(upstream.timeouts, first_byte=max(attempt, upstream.timeouts.first_byte))
+    first_byte = max(attempt, upstream.timeouts.first_byte)
+    return dataclasses.replace(upstream.timeouts, first_byte=first_byte, setting="saves.attempt")

@@ -17,10 +17,10 @@ __all__ = ["Told", "callback_of", "fields_of", "lasting", "read_answer"]
 # What a later delivery tells of a save besides its file. Links to Docs' own files (changesurl) are over by then.
 _LASTING: Final = ("users", "lastsave", "userdata")
 
-_GONE: Final = "The document was deleted, or replaced elsewhere: see humhub-bridge saves list, and export what counts."
+_GONE: Final = "The document was deleted, or replaced elsewhere. What was saved of it since: humhub-bridge saves list."
 _REFUSED: Final = "Compare the secret and header of this site's jwt with HumHub's module, and the clocks."
 _MOVED: Final = "End the maintenance mode; if it is off, compare the site's upstream with HumHub's base URL and scheme."
-_FAILED: Final = "See HumHub's log (protected/runtime/logs/app.log) and its web server's; the save is kept meanwhile."
+_FAILED: Final = "See HumHub's log (protected/runtime/logs/app.log) and its web server's."
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,11 +40,12 @@ def outbound_headers(headers: MultiMapping[str] | None, host: str | None) -> CIM
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Time limits of an exchange, in seconds; see ``upstream.py``."""
+    """Time limits of an exchange, in seconds; see ``upstream.py``. ``setting`` is the first byte's."""
 
     connect: float = 10.0
     first_byte: float = 60.0
     idle: float = 60.0
+    setting: str = "this upstream's first_byte"
 
     @property
     def whole(self) -> float:
@@ -141,5 +142,5 @@ class Outgoing(AsyncIterator[bytes]):
 def awaited(outgoing: Outgoing | None, timeouts: Timeouts) -> tuple[str, str]:
     """Give what a call waits for before its answer's head has come, in words, and the setting that bounds it."""
     if outgoing is None or outgoing.ended:
-        return f"its answer, for {timeouts.first_byte:g} s", "first_byte"
-    return f"it to take more of the request, for {timeouts.idle:g} s", "idle"
+        return f"its answer, for {timeouts.first_byte:g} s", timeouts.setting
+    return f"it to take more of the request, for {timeouts.idle:g} s", "this upstream's idle"

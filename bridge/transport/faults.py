@@ -17,7 +17,7 @@ from bridge.protocol.errors import (
     UpstreamTimeoutError,
 )
 
-__all__ = ["FAULTS", "fault"]
+__all__ = ["FAULTS", "NO_HTTP", "fault"]
 
 FAULTS: Final = (aiohttp.ClientError, HttpProcessingError, OSError, TimeoutError)
 """What awaiting the client library can raise; hand it to ``fault``."""
@@ -51,11 +51,10 @@ def fault(error: BaseException, upstream: str, awaited: str, limit: str, *, begu
             remedy=f"Is it overloaded, or waiting for something itself? See its log. If it's only slow, raise {limit}.",
         )
     if isinstance(error, aiohttp.ClientResponseError | HttpProcessingError):
+        what = _first_line(error.message)
+        remedy = _LARGE if what.startswith(_TOO_LARGE) else NO_HTTP
         return BadAnswerError(
-            "The server behind the bridge doesn't speak HTTP.",
-            upstream=upstream,
-            what=_first_line(error.message),
-            remedy="Is it the right address and port? See what curl makes of its answer.",
+            "The server behind the bridge doesn't speak HTTP.", upstream=upstream, what=what, remedy=remedy
         )
     return CutError(
         "The server behind the bridge broke the connection off.", upstream=upstream, **_broken(error, begun=begun)
@@ -124,6 +123,12 @@ _TLS: Final = {
         ("TLSV1_ALERT_PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL"), "It speaks no TLS of version 1.2 or later: update it."
     ),
 }
+NO_HTTP: Final = (
+    "Is it the right address and port, and is what it sends as long as its Content-Length says? "
+    "See what curl makes of it."
+)
+_TOO_LARGE: Final = ("Got more than", "Too many headers")
+_LARGE: Final = "Its answer's head is too large: more than 64 KiB a line, or than 128 of them. curl -I shows which."
 _HUNG_UP: Final = (
     "It hung up without an answer: does it want https, or a client certificate (client_cert)? See its log."
 )

@@ -31,7 +31,7 @@ from bridge.protocol.errors import BadAnswerError, BadRequestError, UnreachableE
 from bridge.protocol.headers import parse_host
 from bridge.transport.answer import Answer, Refusal, WiredResponse
 from bridge.transport.body import Body, Outgoing, Timeouts, answer_within, awaited, outbound_headers, tracing
-from bridge.transport.faults import FAULTS, fault
+from bridge.transport.faults import FAULTS, NO_HTTP, fault
 from bridge.transport.handshake import RefusedHandshake, keep_refusal
 from bridge.transport.pool import Connector, Pool, within
 
@@ -174,7 +174,7 @@ class Upstream:
                         "The server behind the bridge doesn't speak HTTP.",
                         upstream=self.name,
                         what="it switched protocols (101) unasked",
-                        remedy=f"Is {self._base} the right address? See what curl makes of its answer.",
+                        remedy=NO_HTTP,
                     )
                 yield Answer(response, upstream=self.name, idle=timeouts.idle)
             finally:
@@ -275,7 +275,7 @@ class Upstream:
 
     def _fault(self, error: BaseException, awaiting: str, limit: str) -> UpstreamError:
         """Say what went wrong; who isn't where the name led is looked up anew by the next call."""
-        ours = fault(error, self.name, awaiting, f"this upstream's {limit}", begun=False)
+        ours = fault(error, self.name, awaiting, limit, begun=False)
         if isinstance(ours, UnreachableError):
             for session in (self._session, self._dialler):
                 if session is not None and isinstance(session.connector, aiohttp.TCPConnector):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Final
+
 import pytest
 import pytest_asyncio
 
@@ -14,7 +17,6 @@ from tests.failures.playing import Played, Scene
 pytestmark = [pytest.mark.xdist_group("failures"), pytest.mark.asyncio(loop_scope="module")]
 
 All = dict[tuple[str, str], Played]
-_REPEATED = frozenset(("GET",))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -73,6 +75,43 @@ async def test_one_line_says_what_and_why(everything: All, route: str) -> None:
             assert played.got.status is None or line["status"] in (played.got.status, None), fault
 
 
+TOLD: Final = {
+    ("page", "hangs"): "raise this upstream's first_byte",
+    ("page", "hangs-in-body"): "raise this upstream's idle",
+    ("convert", "hangs"): "raise limits.conversion",
+    ("page", "has-a-large-header"): "Its answer's head is too large",
+    ("page", "promises-less"): "as long as its Content-Length says",
+    ("page", "closes"): "does it want https",
+    ("page", "cuts-its-body"): "Was it restarted",
+    ("page", "503"): "passed on as it is",
+    ("editor", "gzip-that-is-none"): "See what HumHub answers there",
+    ("websocket", "page"): "keeps Upgrade to itself",
+    ("download", "redirects"): "is it in maintenance mode",
+    ("download", "403"): "compare secret and header of this site's jwt",
+    ("download", "404"): "reload the page",
+    ("download", "page"): "does a proxy ask people to sign in",
+    ("download", "is-empty"): "its disk full",
+    ("download", "trickles"): "limits.download",
+    ("result", "promises-nothing"): "drop Content-Length",
+    ("converted", "403"): "ask for the file anew",
+    ("save", "page"): "a sign-in page before it",
+    ("save", "404"): "the bridge asks for it again",
+    ("delivery", "500"): "See HumHub's log",
+    ("delivery", "redirects"): "End the maintenance mode",
+    ("delivery", "404"): "humhub-bridge saves list",
+    ("convert", "504"): "raise its read time-out",
+    ("command", "page"): "A proxy between may have answered",
+    ("health", "500"): "See whether all services of ONLYOFFICE Docs run",
+    ("health", "closes"): "does it want https",
+}
+"""What to do about it, in a few words of what the line says."""
+
+
+async def test_the_line_says_what_to_do(everything: All) -> None:
+    found = {name: everything[name].line["remedy"] for name in TOLD}
+    assert {name: remedy for name, remedy in found.items() if TOLD[name] not in remedy} == {}
+
+
 async def test_nothing_else_is_said(on_stage: Scene, everything: All) -> None:
     assert everything
     assert on_stage.log.foreign == [], "a library has something to add, such as a traceback"
@@ -96,3 +135,39 @@ async def test_only_what_was_asked_is_answered(on_stage: Scene, everything: All)
     for route in ("page", "asset"):
         played = await on_stage.play_all([(route, "whole")] * 30, 1)
         assert {it.got.body for it in played.values()} == {GOOD[route].body}
+
+
+# The page for admins
+
+
+def told_on_the_page() -> dict[str, list[tuple[str, str]]]:
+    """Give the rows of each table of docs/failures.md: outcome, and how why begins."""
+    page = (Path(__file__).parents[2] / "docs" / "failures.md").read_text()
+    tables: dict[str, list[tuple[str, str]]] = {}
+    title = ""
+    for line in page.splitlines():
+        if line.startswith("## "):
+            title = line.removeprefix("## ")
+        elif line.startswith("| `"):
+            outcome, why = [cell.strip().strip("`") for cell in line.split("|")[1:3]]
+            tables.setdefault(title, []).append((outcome.replace("http-5xx", "http-5"), why))
+    return tables
+
+
+async def test_the_page_knows_every_line(everything: All) -> None:
+    rows = [row for table in told_on_the_page().values() for row in table]
+    lines = {(str(played.line["outcome"]), played.line.get("why", "")) for played in everything.values() if played.loud}
+    unknown = [
+        line
+        for line in lines
+        if not any(line[0].startswith(outcome) and line[1].startswith(why) for outcome, why in rows)
+    ]
+    assert unknown == []
+
+
+async def test_the_page_tells_nothing_that_is_never_said() -> None:
+    source = "".join(path.read_text() for path in (Path(__file__).parents[2] / "bridge").rglob("*.py"))
+    for table in told_on_the_page().values():
+        for outcome, why in table:
+            assert f'"{outcome}' in source or outcome == "http-5", outcome
+            assert why in source, why

@@ -642,17 +642,22 @@ def test_an_upstream_is_an_http_address(url: str) -> None:
 
 @pytest.mark.parametrize("surplus", [OK.replace(b"ok", b"no"), b"surplus", b"HTTP/1.1 200 OK\r\nContent-Le"])
 async def test_what_a_server_says_unasked_answers_nobodys_next_request(stage: Stage, surplus: bytes) -> None:
+    said = asyncio.Event()
+
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
             await reader.readuntil(b"\r\n\r\n")
             writer.write(OK)
             await asyncio.sleep(0.02)
             writer.write(surplus)
+            said.set()
 
     origin = await stage.origin(script)
     upstream = await stage.upstream(origin.url)
     for _ in range(3):
         assert await fetch(upstream) == b"ok"
+        await said.wait()
+        said.clear()
         await asyncio.sleep(0.05)
 
 

@@ -20,6 +20,7 @@ import structlog
 from aiohttp import web
 from multidict import CIMultiDict
 
+from bridge.legs.endings import note_end, note_refusal
 from bridge.legs.middleware import client_of, note, note_passed, raw_target
 from bridge.legs.state import CLOCK, ENGINES, LIMITS, POLLS, SAVES, SOCKETS, TOPOLOGY
 from bridge.opening import Opening
@@ -37,9 +38,6 @@ __all__ = ["Kind", "recognise", "routes"]
 
 log = structlog.get_logger(__name__)
 
-# Source: engine.io's errors; 3 is a handshake that came without Upgrade.
-_NO_UPGRADE: Final = b'"code":3'
-_NO_WEBSOCKET: Final = "Does a proxy before Docs pass Upgrade and Connection on? Editors go on by polling meanwhile."
 # Docs answers a handshake in about a hundred bytes.
 _HANDSHAKE: Final = 64 * 1024
 
@@ -180,6 +178,7 @@ async def connection(
         with contextlib.ExitStack() as held:
             async with sessions.beginning(key):
                 held.enter_context(sessions.socket(key))
+            held.callback(note_end, request, node.name)
             response = await relay_websocket(
                 request,
                 node.upstream,
@@ -191,10 +190,7 @@ async def connection(
                 screen=partial(pass_packet, opening),
                 beginning=lambda: _begin(request, key, opened),
             )
-            note_passed(request, response.status, node.name)
-            refusal = response.body if isinstance(response, web.Response) else None
-            if isinstance(refusal, bytes) and _NO_UPGRADE in refusal:
-                note(request, failed=True, why="ONLYOFFICE Docs sees no websocket.", remedy=_NO_WEBSOCKET)
+            note_refusal(request, response, node.name)
             return response
     if "sid" not in said:
         async with sessions.beginning(key):

@@ -267,6 +267,7 @@ def _write_line(request: web.Request, entrance: Entrance, response: web.StreamRe
         "bytes_out": sent,
         "client": client.address if client else peer_of(request),
         "request_id": request[_ID],
+        **({"code": moved.code} if moved.code is not None else {}),
         **notes,
     }
     ended = fields["outcome"] in (_LEFT, _CLOSED)

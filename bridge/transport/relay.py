@@ -48,11 +48,15 @@ _RESET: Final = struct.pack("ii", 1, 0)  # linger on, for no time: closing sends
 
 @dataclass(slots=True)
 class Transfer:
-    """How many bytes of bodies one request has moved so far: the client's read, the answer's written."""
+    """How many bytes of bodies one request has moved so far: the client's read, the answer's written.
+
+    ``code`` is what a relayed websocket was closed with.
+    """
 
     bytes_in: int = 0
     bytes_out: int = 0
     complete: bool = False
+    code: int | None = None
 
 
 TRANSFER: Final = web.RequestKey("transfer", Transfer)

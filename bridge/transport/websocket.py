@@ -149,7 +149,7 @@ async def relay_websocket(
         inward = _Pump(client, dialled, idle, lost=_GONE, stuck=_FAILED, passing=_inward(transfer, screen, beginning))
         outward = _Pump(dialled, client, idle, lost=_FAILED, stuck=_GONE, passing=_outward(transfer))
         with sockets.hold() as stop:
-            await _until_the_first_ends(inward, outward, stop)
+            await _until_the_first_ends(inward, outward, stop, transfer)
     return client
 
 
@@ -243,7 +243,7 @@ class _Pump:
                 raise
 
 
-async def _until_the_first_ends(inward: _Pump, outward: _Pump, stop: asyncio.Future[None]) -> None:
+async def _until_the_first_ends(inward: _Pump, outward: _Pump, stop: asyncio.Future[None], transfer: Transfer) -> None:
     """Run both pumps, then close both sides; a cancelled handler means that the browser is gone."""
     pumps = [asyncio.ensure_future(pump.run()) for pump in (inward, outward)]
     waited: list[asyncio.Future[Any]] = [*pumps, stop]
@@ -256,4 +256,5 @@ async def _until_the_first_ends(inward: _Pump, outward: _Pump, stop: asyncio.Fut
             pump.cancel()
         await asyncio.gather(*pumps, return_exceptions=True)
         ending = ended[0].result() if ended else _Ending(_GONE)
+        transfer.code = int(ending.code)
         await asyncio.gather(inward.close(ending), outward.close(ending))

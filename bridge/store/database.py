@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +20,8 @@ T = TypeVar("T")
 
 # How long a transaction waits for another process's, in seconds.
 _BUSY: Final = 30.0
+# What SQLite doesn't wait for itself is tried again so soon.
+_AGAIN: Final = 0.02
 
 
 class Database:
@@ -58,7 +61,7 @@ class Database:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path.touch(mode=0o600)
         self._connection = sqlite3.connect(self.path, timeout=_BUSY, isolation_level=None)
-        self._connection.execute("PRAGMA journal_mode = WAL")
+        _write_ahead(self._connection)
         self._connection.execute("PRAGMA synchronous = FULL")
         bring_up_to_date(self._connection, self.path)
 
@@ -102,3 +105,17 @@ class Database:
     def rows(self, query: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """Give what a query selects."""
         return self.reading.execute(query, values).fetchall()
+
+
+def _write_ahead(sql: sqlite3.Connection) -> None:
+    """Change to write-ahead logging; while another one does, SQLite says that it is locked, and waits for nobody."""
+    until = time.monotonic() + _BUSY
+    while True:
+        try:
+            sql.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(_AGAIN)
+        else:
+            return

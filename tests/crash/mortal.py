@@ -39,8 +39,11 @@ class Life:
         """Kill it now; False where it is dead already."""
         if self.over.is_set() or self.ends_at is not None:
             return False
+        try:
+            os.kill(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return False  # what it said of its end is still on its way
         self.killed = True
-        os.kill(self.pid, signal.SIGKILL)
         return True
 
 

@@ -92,7 +92,11 @@ def _configuration(
         editor = {name: _from_here(origin, site, value) for name, value in editor.items()}
         editor["callbackUrl"] = topology.docs_url(site, track)
     except (KeyError, TypeError, ValueError) as error:
-        raise BadAnswerError("HumHub's editor page names no document to open.", missing=str(error)) from error
+        raise BadAnswerError(
+            "HumHub's editor page names no document to open.",
+            remedy="Is the onlyoffice module newer than this release? See its CHANGELOG.md, and update the older.",
+            missing=str(error),
+        ) from error
     if is_key(document.get("key")):
         opened(document["key"], track)
     mapped = {**claims, "document": document, "editorConfig": editor}

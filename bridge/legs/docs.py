@@ -101,7 +101,10 @@ def _backend(request: web.Request, target: str) -> tuple[Site, BackendTarget]:
     note(request, site=site.name)
     found = backend_target(inner, query, base_path=site.base_path)
     if found is None:
-        raise NoRouteError("The docs leg serves documents and callbacks of the configured sites alone.")
+        raise NoRouteError(
+            "The docs leg serves documents and callbacks of the configured sites alone.",
+            remedy="Compare the module's storageUrl with the README. Is HumHub in a sub-directory? Set base_path.",
+        )
     return site, found
 
 

@@ -88,7 +88,8 @@ def recognise(method: str, path: str) -> Target:
         if match is not None and method in methods:
             key = match.groupdict().get("key")
             return Target(kind, key_of_file(path) if kind == Kind.FILE and key is None else key)
-    raise NoRouteError("ONLYOFFICE Docs serves no such thing to browsers.", path=path)
+    remedy = "Editors don't ask for it. If one of yours does, it is newer than this release: see CHANGELOG.md."
+    raise NoRouteError("ONLYOFFICE Docs serves no such thing to browsers.", remedy=remedy, target=path)
 
 
 async def editor(request: web.Request) -> web.StreamResponse:

@@ -24,6 +24,7 @@ from bridge.transport.upstream import Answer
 __all__ = ["extension", "headers", "pull", "saved", "site_of"]
 
 _CHUNK: Final = 256 << 10
+_LOOK: Final = "Look at the disk under saves.directory: humhub-bridge saves show says whether the file is whole."
 
 # A session cookie or a policy of the server that gave the file is nothing to the one that gets it.
 _KEPT = (
@@ -111,10 +112,12 @@ def _opened(path: Path, entry: Entry) -> IO[bytes]:
     try:
         file = path.open("rb", buffering=0)
     except OSError as error:
-        raise StorageError("The saved file can't be read.", entry=entry.id, why=error.strerror) from error
+        raise StorageError(
+            "The saved file can't be read.", remedy=_LOOK, entry=entry.id, what=error.strerror
+        ) from error
     if os.fstat(file.fileno()).st_size != entry.size:
         file.close()
-        raise StorageError("The saved file is not as long as it was.", entry=entry.id, size=entry.size)
+        raise StorageError("The saved file is not as long as it was.", remedy=_LOOK, entry=entry.id, size=entry.size)
     return file
 
 
@@ -167,7 +170,7 @@ async def _send(
         size = min(_CHUNK, span.stop - at)
         chunk = await asyncio.to_thread(os.pread, file.fileno(), size, at)
         if len(chunk) != size:
-            raise StorageError("The saved file is not as long as it was.")
+            raise StorageError("The saved file is not as long as it was.", remedy=_LOOK)
         if at + size == span.stop and before_end is not None:
             await response.write(chunk[:-1])
             await before_end()

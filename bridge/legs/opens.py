@@ -152,7 +152,10 @@ class Opens:
             if not isinstance(error, TimeoutError):
                 raise
             what = f"others who open this document were not answered within {patience:g} s"
-            raise UpstreamTimeoutError("HumHub does not answer.", upstream=file[0], what=what) from error
+            remedy = (
+                "See HumHub's log: it hangs, or is overloaded. If it's only slow, raise this upstream's first_byte."
+            )
+            raise UpstreamTimeoutError("HumHub does not answer.", upstream=file[0], what=what, remedy=remedy) from error
         return Turn(turn.expects, loop.time() - since)
 
     async def _in_turn(

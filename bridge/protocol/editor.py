@@ -86,7 +86,10 @@ def rewrite(page: bytes, edits: Edits) -> bytes | None:
     if not configs:
         return None
     if len(configs) > 1:
-        raise BadAnswerError("HumHub's page holds two editor configurations.")
+        raise BadAnswerError(
+            "HumHub's page holds two editor configurations.",
+            remedy="Does another module or theme of HumHub put an editor into the page, too? Switch it off.",
+        )
     config = edits.config(_json(configs[0]))
     changes = [(place.start, place.end, _edited(place, edits, config)) for place in finder.places]
     changes.append((configs[0].inside, configs[0].inside, _notice(config, edits)))

@@ -133,7 +133,9 @@ class Bodies:
                 head += chunk[: _HEAD - len(head)]
                 await asyncio.to_thread(_take, file, digest, chunk)
             if size == 0:
-                raise StorageError("ONLYOFFICE Docs gave no byte of the edited file.")
+                raise StorageError(
+                    "ONLYOFFICE Docs gave no byte of the edited file.", remedy="See the log of ONLYOFFICE Docs."
+                )
             reached(Step.FETCHED)
             await asyncio.to_thread(os.fsync, file.fileno())
             reached(Step.FLUSHED)
@@ -144,13 +146,17 @@ class Bodies:
 
     def _check_size(self, size: int, more: int) -> None:
         if size + more > self._max_size:
-            raise TooLargeError("The edited file is over saves.max_size.", size=size + more, limit=self._max_size)
+            raise self._too_large(size + more)
         if size // _LOOK != (size + more) // _LOOK:
             self._check_room(0)
 
+    def _too_large(self, size: int) -> TooLargeError:
+        remedy = "Raise saves.max_size; ONLYOFFICE Docs keeps the edit, and the bridge asks for it again."
+        return TooLargeError("The edited file is over saves.max_size.", remedy=remedy, size=size, limit=self._max_size)
+
     def _check_room(self, size: int) -> None:
         if size > self._max_size:
-            raise TooLargeError("The edited file is over saves.max_size.", size=size, limit=self._max_size)
+            raise self._too_large(size)
         if (free := self.free()) < size:
             raise StorageError(
                 "There is too little space left for the edited file.",

@@ -67,7 +67,10 @@ class Commands:
             raw = await answer.read(_ANSWER_LIMIT)
         if answer.status != HTTPStatus.OK:
             raise BadAnswerError(
-                "ONLYOFFICE Docs does not answer a command.", node=node.name, upstream_status=answer.status
+                "ONLYOFFICE Docs does not answer a command.",
+                remedy="Is it really ONLYOFFICE Docs at this node's address? See its log, or a proxy's before it.",
+                upstream=node.name,
+                upstream_status=answer.status,
             )
         said = Command.answer(raw, lambda url: url)
         if said.get("error") not in (_Code.OK, _Code.NO_KEY):

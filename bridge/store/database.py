@@ -86,7 +86,7 @@ class Database:
     def reading(self) -> sqlite3.Connection:
         """Give the connection, for a single statement."""
         if self._connection is None:
-            raise StorageError("The index of saves is closed.")
+            raise StorageError("The index of saves is closed.", remedy="The bridge is stopping: try again in a moment.")
         return self._connection
 
     @contextlib.contextmanager

@@ -168,7 +168,10 @@ class Answer:
 
     def _too_long(self, limit: int) -> BadAnswerError:
         what = f"the answer is longer than {limit} bytes"
-        return BadAnswerError("The server behind the bridge answered too much.", upstream=self._upstream, what=what)
+        remedy = "Is it the right address? See what curl makes of its answer."
+        return BadAnswerError(
+            "The server behind the bridge answered too much.", upstream=self._upstream, what=what, remedy=remedy
+        )
 
 
 class _Chunks(AsyncIterator[bytes]):

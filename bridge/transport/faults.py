@@ -17,7 +17,7 @@ from bridge.protocol.errors import (
     UpstreamTimeoutError,
 )
 
-__all__ = ["FAULTS", "NO_HTTP", "fault"]
+__all__ = ["BROKE_OFF", "FAULTS", "NO_HTTP", "fault"]
 
 FAULTS: Final = (aiohttp.ClientError, HttpProcessingError, OSError, TimeoutError)
 """What awaiting the client library can raise; hand it to ``fault``."""
@@ -72,12 +72,12 @@ def _broken(error: BaseException, *, begun: bool) -> dict[str, str]:
     if isinstance(error, aiohttp.ServerDisconnectedError):
         if isinstance(error.message, str):
             return {"what": "it hung up before its answer", "remedy": _HUNG_UP}
-        return {"what": "it hung up in the middle of its answer's head", "remedy": _BROKE_OFF}
+        return {"what": "it hung up in the middle of its answer's head", "remedy": BROKE_OFF}
     if isinstance(error, aiohttp.ClientPayloadError):
         inner = error.__cause__
         why = _first_line(inner.message) if isinstance(inner, HttpProcessingError) else str(error)
-        return {"what": f"the answer's body ended early: {why}", "remedy": _BROKE_OFF}
-    return {"what": f"{type(error).__name__}: {error}", "remedy": _BROKE_OFF if begun else _HUNG_UP}
+        return {"what": f"the answer's body ended early: {why}", "remedy": BROKE_OFF}
+    return {"what": f"{type(error).__name__}: {error}", "remedy": BROKE_OFF if begun else _HUNG_UP}
 
 
 def _unreached(error: BaseException) -> str:
@@ -132,7 +132,7 @@ _LARGE: Final = "Its answer's head is too large: more than 64 KiB a line, or tha
 _HUNG_UP: Final = (
     "It hung up without an answer: does it want https, or a client certificate (client_cert)? See its log."
 )
-_BROKE_OFF: Final = "Was it restarted, or did something between cut it (a proxy, a firewall, a limit)? See its log."
+BROKE_OFF: Final = "Was it restarted, or did something between cut it (a proxy, a firewall, a limit)? See its log."
 _DIAL: Final = "See whether it can be reached from the bridge's machine, with curl."
 _CALLS: Final = {
     errno.ECONNREFUSED: "Nothing listens there: is the server up, and is the upstream's url right?",

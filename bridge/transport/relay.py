@@ -22,6 +22,7 @@ from aiohttp.http import HttpProcessingError
 
 from bridge.protocol.errors import BadRequestError, CutError, TooLargeError
 from bridge.transport.body import Body
+from bridge.transport.faults import BROKE_OFF
 from bridge.transport.memory import HELD
 
 if TYPE_CHECKING:
@@ -145,6 +146,7 @@ async def _copy(
             "The server behind the bridge broke the connection off.",
             upstream=answer.upstream,
             what=f"the answer is not as long as it promised: {sent} of {promised} bytes",
+            remedy=BROKE_OFF,
         )
 
 
@@ -183,7 +185,10 @@ class InboundBody(Body):
 
 
 def _too_large(limit: int) -> TooLargeError:
-    return TooLargeError("The request's body is too large.", limit=limit)
+    remedy = (
+        "Raise limits.body to what HumHub allows for uploads (websocket_message for an editor's), if it should pass."
+    )
+    return TooLargeError("The request's body is too large.", remedy=remedy, limit=limit)
 
 
 def request_body(request: web.BaseRequest, limit: int, *, idle: float | None = None) -> InboundBody | bytes | None:

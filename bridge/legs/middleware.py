@@ -48,8 +48,9 @@ log = structlog.get_logger("bridge.request")
 _METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 _LEFT: Final = "client-left"
 _CLOSED: Final = "closed"
-# What the metrics are counted by. An error's details may hold what a client wrote: that never becomes a label.
-_LABELS: Final = frozenset(("leg", "site", "outcome"))
+# What the metrics are counted by, or the request itself says. An error's details may hold what a client wrote: that
+# never takes their place.
+_LABELS: Final = frozenset(("leg", "site", "outcome", "method", "path", "status"))
 _SANE_ID: Final = re.compile(r"[0-9A-Za-z._-]{8,64}")
 
 

@@ -92,6 +92,7 @@ class Editor:
         self._http = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(local_addr=(self.address, 0), ssl=self.trust or True),
             cookie_jar=aiohttp.DummyCookieJar(),
+            middlewares=(_read_answers,),
         )
         try:
             await self._load_script(self._http)
@@ -347,6 +348,14 @@ class Editor:
     async def _tell(self) -> None:
         async with self._news:
             self._news.notify_all()
+
+
+async def _read_answers(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Read the answers to what is posted, which python-engineio leaves: one that comes late would be left unclosed."""
+    answer = await send(request)
+    if request.method == "POST":
+        await answer.read()
+    return answer
 
 
 async def _end(*tasks: asyncio.Task[None]) -> None:

@@ -47,12 +47,10 @@ async def download(request: web.Request) -> web.StreamResponse:
     claims = {"url": f"{topology.docs_url(site, found.target)}"}
     headers = CIMultiDict({"Host": site.host, "Accept-Encoding": "identity"})
     headers.update(hop.token_for_humhub(site, claims, now=now))
-    # Docs itself wants the whole file; an editor that shows a PDF asks it for a part, and it asks for no more.
-    if (part := request.headers.get("Range")) is not None:
-        headers["Range"] = part
+    # A Range that a browser sent to Docs stays here: Docs gives the part on with a 200, as if it were the file.
     deadline = request.app[LIMITS].download
     async with site.upstream.request("GET", found.target, headers=headers, deadline=deadline) as answer:
-        check_document(answer, found.route, part=part is not None)
+        check_document(answer, found.route)
         return await stream(request, answer, headers=files.headers(answer))
 
 
@@ -108,23 +106,18 @@ def _backend(request: web.Request, target: str) -> tuple[Site, BackendTarget]:
     return site, found
 
 
-def check_document(answer: Answer, route: Backend, *, part: bool = False) -> None:
-    """See that an answer of HumHub is the file, or the part of it that was asked for.
+def check_document(answer: Answer, route: Backend) -> None:
+    """See that an answer of HumHub is the file.
 
     Its download route always answers ``application/octet-stream``, whatever the file is, so a page of any kind shows.
     A 200 without a byte would be opened as a blank document, and then saved over the real one.
 
     Raises:
         BadAnswerError: it isn't the file, or one of which nobody could say whether it is whole.
-        HTTPRequestRangeNotSatisfiable: it has no such part.
     """
-    if part and answer.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-        kept = {"Content-Range": answer.headers["Content-Range"]} if "Content-Range" in answer.headers else {}
-        raise web.HTTPRequestRangeNotSatisfiable(headers=kept)
-    given = (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT) if part else (HTTPStatus.OK,)
     kind = answer.media_type
     wrong = kind != "application/octet-stream" if route == Backend.DOWNLOAD else kind.startswith("text/html")
-    if answer.status not in given or wrong:
+    if answer.status != HTTPStatus.OK or wrong:
         raise BadAnswerError(
             "HumHub does not give the document.",
             upstream=answer.upstream,

@@ -11,6 +11,7 @@ from playwright.async_api import expect
 from tests.browser.desk import Desk
 from tests.chromium import needs_chromium
 from tests.deployments import Deployment, pairwise
+from tests.flows.words import words
 
 pytestmark = [*needs_chromium, pytest.mark.xdist_group("chromium")]
 
@@ -64,3 +65,25 @@ async def test_the_editors_address_is_the_bridges_and_the_pages_is_humhubs(desk:
     hosts = {(url.split("/")[2], "/ds/" in url) for url in asked}
     assert hosts == {(humhub, False), (bridge, True)}
     await admin.close_editor()
+
+
+@pytest.mark.parametrize(
+    "deployment",
+    [Deployment("front door", "pretty", 2, "TLS"), Deployment("three settings", "sub-directory", 1, "plain")],
+    ids=str,
+)
+async def test_a_document_is_saved_as_another_one(desk: Desk, deployment: Deployment) -> None:
+    site = deployment.sites - 1
+    admin = await desk.log_in("admin", site)
+    await admin.open("Team handbook.docx")
+    await admin.type(" Copied.")
+    await admin.settled()
+    files = desk.house.humhubs[site].files
+    before = set(files)
+    async with admin.page.expect_response(lambda answer: "saveas" in answer.url) as answered:
+        await admin.frame.locator("#download").click()
+    assert (await answered.value).status == 200
+    (guid,) = set(files) - before
+    assert words(files[guid].content()).startswith("Team handbook Copied.")
+    await admin.close_editor()
+    assert desk.complaints() == []

@@ -290,7 +290,9 @@ class Editors:
                 session.saver = self.tasks.start(self.saver.at_the_end(session))
         else:
             await self.saver.status(session, participant.callback, {"status": UNCHANGED, "actions": [action]})
-            if not session.editors and session.state is State.EMPTY:
+            # Meanwhile a forgotten copy may have been opened, for nobody: it stays forgotten.
+            idle = not session.editors and not session.changed
+            if idle and (session.state is State.EMPTY or session.from_forgotten):
                 self.sessions.pop(session.key, None)
 
     async def drop(self, session: Session, users: list[str] | None) -> None:

@@ -41,7 +41,8 @@ class Opening:
         sites: whose documents may be opened here; which one it is, the URLs say.
         key: the document's, from the connection's path. Docs believes a token before the path, so they must agree.
         clock: gives seconds since the epoch.
-        opened: hears of a document that a token which holds opens: its site, and HumHub's track route for it.
+        opened: hears of a document that HumHub's own token opens, whose page hasn't come through here: its site, and
+            HumHub's track route for it.
         remark: hears why something was refused here, or will be by Docs.
     """
 
@@ -117,7 +118,9 @@ class Opening:
         site, docs = self._site_of(said, where), self.topology.rings.browser
         claims, vouching = self._verified(site, token, where)
         mapped = self._mapped(claims, where)
-        self._tell(site, claims)
+        ours = vouching is docs and mapped == claims
+        if not ours:
+            self._tell(site, claims)
         if not docs.signs:
             if vouching.signs and not late:
                 vouching.check_times(claims, now=self.clock(), where=where)
@@ -126,7 +129,7 @@ class Opening:
             vouching.check_times(claims, now=self.clock(), where=where)
         except TokenError as error:
             self.remark(error)
-        return mapped, token if vouching is docs and mapped == claims else docs.sign(mapped)
+        return mapped, token if ours else docs.sign(mapped)
 
     def _verified(self, site: Site, token: str, where: str) -> tuple[Json, KeyRing]:
         """Give the claims, and the key ring that vouches for them: Docs' own where the page came through here."""

@@ -25,8 +25,11 @@ _LONGEST: Final = 1 << 20
 
 async def learn(request: web.Request, site: Site, server: str) -> None:
     """Remember the module's ``serverUrl``, which stands in each of its editor pages, over restarts too."""
+    index = request.app[SAVES].index
     try:
-        await request.app[SAVES].index.learn(site.name, server)
+        # Nearly always it is known: a look costs no turn at the index's lock.
+        if await index.learnt(site.name) != server:
+            await index.learn(site.name, server)
     except StorageError as error:
         # Nobody's page has to wait for that: the next one has it again.
         log.error("the address of Docs in HumHub is not remembered", site=site.name, why=error.message)

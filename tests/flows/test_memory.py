@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import json
-import resource
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -21,6 +19,7 @@ from aiohttp import web
 from bridge.saves.delivery import OPEN_ATTEMPTS
 from tests.legs.fakes import DOCS_SECRET, doc, yaml_of
 from tests.ports import fresh_port
+from tests.processes import many_files, peak
 
 SIZE = 200 << 20
 CHUNK = bytes(range(256)) * 256
@@ -72,12 +71,6 @@ def whole() -> str:
 async def upload() -> AsyncIterator[bytes]:
     for _ in range(SIZE // len(CHUNK)):
         yield CHUNK
-
-
-def peak(pid: int) -> int:
-    """Give the most bytes that the process has had resident so far."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="resident memory is read from Linux's /proc")
@@ -177,7 +170,7 @@ def body_of(number: int, size: int) -> Iterator[bytes]:
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="resident memory is read from Linux's /proc")
 @pytest.mark.timeout(300)
 async def test_a_thousand_saves_at_once_are_delivered_in_little_memory(tmp_path: Path) -> None:
-    with many_files():
+    with many_files(4 * SAVES):
         await a_thousand_saves(tmp_path)
 
 
@@ -226,18 +219,6 @@ async def save(http: aiohttp.ClientSession, url: str, number: int) -> Any:
     body = json.dumps({"token": token})
     async with http.post(f"{url}?doc={doc(key=key, userGuid='u1')}", data=body) as answer:
         return await answer.json()
-
-
-@contextlib.contextmanager
-def many_files() -> Iterator[None]:
-    """Let this process have the connections that a thousand savers take."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 4 * SAVES
-    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if hard < 0 else min(wanted, hard), hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 async def small(_request: web.Request) -> web.Response:

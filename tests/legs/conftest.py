@@ -11,7 +11,10 @@ import pytest
 
 from bridge.app import running
 from bridge.config import Config
+from tests.legs.doors import dial, start_leg
 from tests.legs.fakes import NOW, Bridge, Start, configuration, serving
+
+__all__ = ["dial", "start_leg"]
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import secrets
 import sys
 import threading
 import time
+from abc import abstractmethod
 from typing import Any, ClassVar
 
 from locust import HttpUser, between, events, task
@@ -81,8 +82,9 @@ class Visitor(HttpUser):
             if self.rounds == self.aim.rounds:
                 self._stop()
 
+    @abstractmethod
     def play(self) -> None:
-        raise NotImplementedError
+        """Play one round."""
 
     def on_stop(self) -> None:
         if not self.guid:

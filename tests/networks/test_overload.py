@@ -6,9 +6,8 @@ import asyncio
 import contextlib
 import dataclasses
 import gzip
-import resource
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from bridge.config import Config, UpstreamConfig
 from tests.legs.fakes import Start, configuration, doc, with_site, yaml_of
 from tests.networks.conftest import Serve
 from tests.ports import fresh_port
+from tests.processes import many_files, peak
 
 TRACK = f"/s/social/onlyoffice/backend/track?doc={doc()}"
 SAVE = {"key": "k1", "status": 2, "url": "http://x/cache/files/data/k1_1/output.docx/output.docx", "filetype": "docx"}
@@ -100,15 +100,10 @@ async def test_an_editor_page_takes_its_memory_packed_and_unpacked(start: Start,
 
 
 async def test_too_few_open_files_are_said_and_kept_to(tmp_path: Path) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     config = configuration(tmp_path, "http://127.0.0.1:1", "http://127.0.0.1:2")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard if hard > 0 else 4096), hard))
-    try:
-        with capture_logs() as lines:
-            async with running(config):
-                pass
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    with many_files(4096), capture_logs() as lines:
+        async with running(config):
+            pass
     said = [line for line in lines if line["event"].startswith("fewer connections")]
     assert [(line["open_files"], line["connections"]) for line in said] == [(4096, 1228)]
     assert "LimitNOFILE" in said[0]["remedy"]
@@ -149,22 +144,6 @@ MESSAGE = 1 << 20
 MESSAGES = 300
 # What it may grow by: connections with their buffers, sixteen messages, the allocator's slack. It was seen to take half.
 GROWTH = 120 << 20
-
-
-def resident(pid: int, what: str = "VmHWM:") -> int:
-    """Give the most bytes that a process has had resident."""
-    return int(Path(f"/proc/{pid}/status").read_text().partition(what)[2].split()[0]) * 1024
-
-
-@contextlib.contextmanager
-def many_files() -> Iterator[None]:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 4 * CALLERS
-    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if hard < 0 else min(wanted, hard), hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @contextlib.asynccontextmanager
@@ -210,7 +189,7 @@ async def test_a_flood_is_turned_away_in_little_memory_and_the_service_recovers(
         await request.read()
         return web.json_response({"error": 0, "keys": []})
 
-    with many_files():
+    with many_files(4 * CALLERS):
         port = await serve(origin)
         limits = (
             f"{{connections: {CONNECTIONS}, client_connections: {CALLERS}, memory: 16MiB, websocket_message: 1MiB}}"
@@ -221,7 +200,7 @@ async def test_a_flood_is_turned_away_in_little_memory_and_the_service_recovers(
             browser = f"http://127.0.0.1:{ports['browser']}"
             async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
                 assert await ask(http, f"{browser}/small") == "200"
-                before = resident(pid)
+                before = peak(pid)
                 waiting = [asyncio.create_task(ask(http, f"{browser}/hang")) for _ in range(CONNECTIONS)]
                 async with asyncio.timeout(10):
                     await arrived.wait()
@@ -231,7 +210,7 @@ async def test_a_flood_is_turned_away_in_little_memory_and_the_service_recovers(
                 assert found.count("503 retry") > CALLERS // 3
                 async with http.get(f"http://127.0.0.1:{ports['admin']}/livez") as answer:
                     assert answer.status == 200
-                assert resident(pid) - before < GROWTH
+                assert peak(pid) - before < GROWTH
                 gate.set()
                 assert await asyncio.gather(*waiting) == ["200"] * CONNECTIONS
                 assert [await ask(http, f"{browser}/small") for _ in range(5)] == ["200"] * 5
@@ -239,7 +218,7 @@ async def test_a_flood_is_turned_away_in_little_memory_and_the_service_recovers(
                 polls = f"{browser}/ds/doc/k/c/?EIO=4&transport=polling&sid=s"
                 answers = await asyncio.gather(*(ask(http, polls, bytes(MESSAGE - 1)) for _ in range(MESSAGES)))
                 assert "503 retry" in answers
-                assert resident(pid) - before < GROWTH
+                assert peak(pid) - before < GROWTH
                 assert await ask(http, f"{browser}/small") == "200"
 
 

@@ -44,7 +44,7 @@ from bridge.transport.tls import Certificates
 from bridge.transport.websocket import LiveSockets
 from bridge.watch.metrics import Metrics
 
-__all__ = ["running", "serve"]
+__all__ = ["allow_connections", "running", "serve"]
 
 log = structlog.get_logger(__name__)
 
@@ -181,7 +181,7 @@ def _room(config: Config) -> int:
     return room
 
 
-def _allow_connections() -> None:
+def allow_connections() -> None:
     """Take as many open files as the system lets us: a shell's 1024 are fewer than the editors of a large HumHub."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
@@ -191,7 +191,7 @@ def _allow_connections() -> None:
 
 async def serve(config: Config) -> None:
     """Run the bridge until SIGTERM or SIGINT; SIGHUP has it look at its certificates."""
-    _allow_connections()
+    allow_connections()
     # Of what the loop reads into, for each TLS connection as long as it lives: 256 KiB, for records of 16 at most.
     sslproto.SSLProtocol.max_size = _TLS_BUFFER
     stop, certificates = asyncio.Event(), Certificates()

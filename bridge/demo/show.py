@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bridge.app import allow_connections
 from bridge.demo import ticker
 from bridge.demo.house import House, house
 from bridge.demo.networks import BROWSERS, DOCS, HUMHUB, NoNetworkError, is_free, next_free_port
@@ -60,6 +61,7 @@ class Demo:
     async def _run(self, directory: Path) -> int:
         ticker.install(None if self.once or self.as_json else self.console.print)
         port = self._port()
+        allow_connections()
         async with house(directory, port=port, docs={"save_delay": _SAVE_DELAY, "rejoin": 10.0}) as running:
             running.humhub.seed_samples()
             if self.once:

@@ -18,6 +18,7 @@ from bridge.config import (
     KeyRingConfig,
     LegConfig,
     Legs,
+    LimitsConfig,
     Listen,
     NodeConfig,
     SavesConfig,
@@ -32,6 +33,8 @@ from bridge.demo.networks import BROWSERS, DOCS, HUMHUB, Network, free_port
 from bridge.protocol.secret import Secret
 
 DOCS_PATH = "/ds"
+# More than a demo or a load against it takes, and fewer than systems allow open files for.
+_CONNECTIONS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +161,7 @@ def configuration(
             path=DOCS_PATH,
         ),
         saves=SavesConfig(directory=directory / "bridge" / "saves"),
+        limits=LimitsConfig(connections=_CONNECTIONS),
         store=StoreConfig(url=f"sqlite:///{directory / 'bridge' / 'bridge.db'}"),
     )
 

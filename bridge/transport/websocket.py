@@ -249,6 +249,10 @@ async def _until_the_first_ends(inward: _Pump, outward: _Pump, stop: asyncio.Fut
     waited: list[asyncio.Future[Any]] = [*pumps, stop]
     try:
         await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+    except asyncio.CancelledError:
+        # The browser is gone. What it said before goes on all the same: it may be the last that somebody typed.
+        await asyncio.wait(pumps[:1], timeout=_CLOSING)
+        raise
     finally:
         # The library's own closing may have cancelled us, with a pump already at its end: that one knows why.
         ended = [pump for pump in pumps if pump.done()]

@@ -25,7 +25,7 @@ PROTOCOL = "() => performance.getEntriesByType('navigation')[0].nextHopProtocol"
 async def test_a_person_edits_behind_a_front(name: str, tmp_path: Path, browser: Browser) -> None:
     plain, port = ports()
     async with AsyncExitStack() as stack:
-        options = {"adjust": behind(port), "humhub": {"trusts_forwarded": True}, "docs": {"rejoin": 30.0}}
+        options = {"adjust": behind(port), "humhub": {"trusts_forwarded": True}}
         h = await stack.enter_async_context(house(tmp_path / "house", **options))
         found = await stack.enter_async_context(
             front(name, tmp_path / "front", h.addresses.browser.port, plain=plain, port=port)

@@ -255,6 +255,26 @@ async def test_a_lost_browser_is_going_away(relay: Relay) -> None:
         assert (await asyncio.wait_for(relay.ended.get(), 1))[0] == 1001
 
 
+async def test_what_a_browser_said_before_it_was_lost_still_arrives(relay: Relay) -> None:
+    held = asyncio.Event()
+
+    async def beginning() -> None:
+        await held.wait()
+
+    await relay.start(screen=lambda text: Passed(text, opens=text == b"first"), beginning=beginning)
+    async with relay.browse() as browser:
+        for text in ("first", "typed", "goodbye"):
+            await browser.send_str(text)
+        while not relay.heads:  # noqa: ASYNC110 the relay tells no one
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.1)
+        browser._response.connection.transport.abort()  # type: ignore[union-attr]
+        await asyncio.sleep(0.1)
+        held.set()
+        await relay.ended.get()
+    assert [data for _, data in relay.seen] == ["first", "typed", "goodbye"]
+
+
 async def test_a_lost_upstream_is_a_bad_gateway(relay: Relay) -> None:
     async def drop(socket: web.WebSocketResponse) -> None:
         socket.get_extra_info("socket").shutdown(2)

@@ -1,0 +1,1 @@
+"""The integration itself, for a HumHub without the module, or for a directory: create, open, convert, save."""

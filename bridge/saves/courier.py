@@ -16,13 +16,11 @@ import contextlib
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from typing import Final
 
 import structlog
-from multidict import CIMultiDict
 
-from bridge.protocol.errors import BridgeError, NoRouteError, UpstreamError
+from bridge.protocol.errors import BridgeError, NoRouteError
 from bridge.saves import rules
 from bridge.saves.delivery import Delivery
 from bridge.saves.flights import End
@@ -40,15 +38,12 @@ log = structlog.get_logger(__name__)
 _MOST: Final = 4
 _ROUND: Final = 1.0
 _WATCH: Final = 2.0
-_WATCH_LIMIT: Final = 5.0
 # Between two questions to HumHub about one attempt.
 _ASK_AGAIN: Final = 3.0
 _HOUSEKEEPING: Final = 60.0
 # How long deliveries that are under way may go on when the bridge is stopped, in seconds.
 _GRACE: Final = 10.0
 _BATCH: Final = 200
-# What a proxy says for a HumHub that isn't there.
-_AWAY: Final = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
 
 
 @dataclass(slots=True)
@@ -163,7 +158,7 @@ class Courier:
 
     async def _until_it_is_back(self, site: Site) -> None:
         was_away = False
-        while not await _answers(site):
+        while not await self.delivery.recipients[site.name].is_there():
             if not was_away:
                 log.warning("HumHub is away", site=site.name)
             was_away = True
@@ -199,18 +194,6 @@ async def _cancelled(tasks: Collection[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _answers(site: Site) -> bool:
-    """Say whether HumHub answers, whatever it says."""
-    headers = CIMultiDict({"Host": site.host})
-    try:
-        async with site.upstream.request(
-            "HEAD", f"{site.base_path}/", headers=headers, deadline=_WATCH_LIMIT
-        ) as answer:
-            return answer.status not in _AWAY
-    except UpstreamError:
-        return False
 
 
 async def forgiving(what: str, work: Awaitable[None]) -> None:

@@ -1,13 +1,11 @@
 """Attempts to deliver: one a key at a time, numbered before it is sent, settled when its end isn't known.
 
 Theory of operation. :meth:`Delivery.next` decides and, where an attempt is due, numbers it, as one transaction over the
-key's record; :meth:`Delivery.fly` makes the attempt: it tells HumHub's track route, which pulls the body from the
-humhub leg meanwhile by the attempt's own capability (HumHub's fetch obeys no configuration and stores whatever it gets,
-so it must never be sent anywhere else), and records the end under the attempt's number. If somebody took the attempt
-over meanwhile, its number is no longer the record's, and what it found counts for nothing.
+key's record; :meth:`Delivery.fly` has the site's recipient make the attempt, and records its end under its number. If
+somebody took the attempt over meanwhile, its number is no longer the record's, and what it found counts for nothing.
 
-:meth:`Delivery.settle` finds out about an attempt whose end isn't known. A signed ``GET backend/download`` asks HumHub
-whether it knows the key: 200 does it, 404 it doesn't, and anything else leaves the question open.
+:meth:`Delivery.settle` finds out about an attempt whose end isn't known: the recipient says whether the key is still
+good.
 
 So many attempts of a site are open at once, those of callbacks and the courier's together.
 """
@@ -15,36 +13,30 @@ So many attempts of a site are open at once, those of callbacks and the courier'
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import random
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from http import HTTPStatus
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import structlog
-from multidict import CIMultiDict
 
-from bridge import hop
-from bridge.protocol.errors import BridgeError, StorageError, UnreachableError, UpstreamError
+from bridge.protocol.errors import StorageError
 from bridge.protocol.messages import Callback
-from bridge.protocol.urls import Backend, sibling
-from bridge.saves import flights, rules, track
-from bridge.saves.attempts import Attempts
+from bridge.saves import flights, rules
 from bridge.saves.backoff import pause
 from bridge.saves.flights import End
+from bridge.saves.recipient import Recipient
 from bridge.saves.rules import Send
 from bridge.saves.spool import tell_of_dead
 from bridge.saves.steps import Observer, Step
 from bridge.saves.track import Told
-from bridge.sites import Site, Topology
+from bridge.sites import Site
 from bridge.store.index import Index
 from bridge.store.records import Entry, Flight, Record, State
-from bridge.transport.upstream import Timeouts, Upstream
 
-__all__ = ["OPEN_ATTEMPTS", "Delivery", "limits_of", "post"]
+__all__ = ["OPEN_ATTEMPTS", "Delivery"]
 
 log = structlog.get_logger(__name__)
 
@@ -52,23 +44,12 @@ S = TypeVar("S")
 
 # Of one site at once; HumHub's PHP has processes for some dozens of requests, and people use them, too.
 OPEN_ATTEMPTS: Final = 16
-# HumHub's answer to a callback is a line; an error page of its is some 20 KB.
-_ANSWER_LIMIT: Final = 1 << 20
 # How long a question about a key may take, in seconds, and for how much longer an attempt is ours than it may last.
 _PROBE: Final = 20.0
 _MARGIN: Final = 30.0
 # Between two questions about one attempt, in seconds.
 _FIRST_PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 10.0
-
-
-# What HumHub's answer to a question about a key says; an empty document has no first byte.
-_KNOWS: Final[dict[int, bool]] = {
-    HTTPStatus.OK: True,
-    HTTPStatus.PARTIAL_CONTENT: True,
-    HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE: True,
-    HTTPStatus.NOT_FOUND: False,
-}
 
 
 @dataclass(slots=True)
@@ -93,14 +74,14 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Makes attempts for all sites. ``attempt`` is how long one may last, ``storing`` see ``flights.after``; seconds.
+    """Makes attempts for all sites; ``recipients`` has who takes the saves of each, by its name.
 
-    ``ended`` hears of each attempt's end, by the site's name.
+    ``attempt`` is how long one may last, ``storing`` see ``flights.after``; seconds. ``ended`` hears of each attempt's
+    end, by the site's name.
     """
 
-    topology: Topology
+    recipients: Mapping[str, Recipient]
     index: Index
-    attempts: Attempts
     clock: Callable[[], float]
     observe: Observer
     attempt: float
@@ -132,7 +113,7 @@ class Delivery:
     async def fly(self, site: Site, key: str, flight: Flight, callback: Callback | None = None) -> Told:
         """Make a numbered attempt and record its end; ``callback`` is the one that it is made for, if there is one."""
         record = await self.index.read(site.name, key)
-        told = await self._tell(site, record, flight, callback)
+        told = await self.recipients[site.name].take(record, flight, callback)
         self.observe(Step.HEARD, site.name, key)
         self.ended(site.name, told.end.value)
         try:
@@ -171,25 +152,6 @@ class Delivery:
             tell_of_dead(dead)
         return record
 
-    async def _tell(self, site: Site, record: Record, flight: Flight, callback: Callback | None) -> Told:
-        entry = record.entry(flight.entry)
-        if entry is None or record.target is None:
-            return Told(End.UNSENT, "the save is no longer known")
-        message = callback or track.callback_of(entry, flight.status)
-        try:
-            fields = message.mapped(
-                lambda url: hop.file_for_humhub(self.topology, site, url),
-                url=self.topology.humhub_url(site, self.attempts.link(site.name, entry.key, flight)),
-            )
-            return await post(site, record.target, {**fields, "status": flight.status}, self.clock, self.attempt)
-        except UnreachableError as error:
-            return Told(End.UNSENT, f"HumHub: {error.message}", error.about)
-        except UpstreamError as error:
-            return Told(End.UNREAD, f"HumHub: {error.message}", error.about)
-        except BridgeError as error:
-            # Nothing was sent, and nothing would be: the message has a link that can't be mapped.
-            return Told(End.FAILED, error.message, error.about)
-
     # --- settling ---------------------------------------------------------------------------------------------------
 
     async def settle(self, site: Site, key: str) -> bool:
@@ -205,7 +167,7 @@ class Delivery:
         if not question.may_be_asked(flight.number, rest=record.cooling - self.clock()):
             return False
         self.observe(Step.PROBING, site.name, key)
-        knows_key = await self._knows_key(site, record)
+        knows_key = await self.recipients[site.name].knows_key(record)
         if knows_key is not None:
             rule = partial(flights.after_probe, number=flight.number, knows_key=knows_key, now=self.clock())
             record = await self._change(site.name, key, rule, flight.entry)
@@ -224,39 +186,3 @@ class Delivery:
             until, owner = now + _PROBE + _MARGIN, self.index.worker
             record = flights.adopt(record, record.flight, owner=owner, until=until, now=now, storing=self.storing)
         return record, (record, record.flight)
-
-    async def _knows_key(self, site: Site, record: Record) -> bool | None:
-        """Ask HumHub whether it knows a key; None where it doesn't say. One byte of the document is enough."""
-        if record.target is None:
-            return None
-        target = sibling(record.target, Backend.DOWNLOAD)
-        headers = CIMultiDict({"Host": site.host, "Accept-Encoding": "identity", "Range": "bytes=0-0"})
-        url = self.topology.docs_url(site, target)
-        headers.update(hop.token_for_humhub(site, {"url": url}, now=self.clock()))
-        try:
-            async with site.upstream.request("GET", target, headers=headers, deadline=_PROBE) as answer:
-                return _KNOWS.get(answer.status)
-        except UpstreamError:
-            return None
-
-
-async def post(site: Site, target: str, fields: dict[str, Any], clock: Callable[[], float], limit: float) -> Told:
-    """Tell HumHub's track route, and read what it answers within ``limit`` seconds.
-
-    Raises:
-        UnreachableError: nothing was sent.
-        UpstreamError: no answer could be read.
-    """
-    headers = CIMultiDict({"Host": site.host, "Content-Type": "application/json", "Accept": "application/json"})
-    body = hop.track_body(site, fields, now=clock())
-    limits = limits_of(site.upstream, limit)
-    async with site.upstream.request(
-        "POST", target, headers=headers, body=body, timeouts=limits, deadline=limit
-    ) as answer:
-        return track.read_answer(answer.status, await answer.read(_ANSWER_LIMIT))
-
-
-def limits_of(upstream: Upstream, attempt: float) -> Timeouts:
-    """Give one attempt its own limit: HumHub says nothing while it pulls and stores, however long that takes."""
-    first_byte = max(attempt, upstream.timeouts.first_byte)
-    return dataclasses.replace(upstream.timeouts, first_byte=first_byte, setting="saves.attempt")

@@ -14,7 +14,7 @@ from multidict import CIMultiDict
 
 from bridge.protocol.errors import BadAnswerError
 from bridge.protocol.signatures import is_page
-from bridge.saves.delivery import limits_of
+from bridge.saves.limits import limits_of
 from bridge.sites import Node
 from bridge.transport.upstream import Answer
 

@@ -28,7 +28,6 @@ from bridge.protocol.messages import Callback, Status
 from bridge.protocol.urls import docs_file
 from bridge.saves import rules
 from bridge.saves.carry import OUTCOMES, Carrier, Outcome, Verdict
-from bridge.saves.delivery import post
 from bridge.saves.fetching import body_of
 from bridge.saves.flights import End
 from bridge.saves.rules import Answer
@@ -81,13 +80,14 @@ class Intake:
         return Verdict(0, Outcome.NOTED, f"status {callback.status.name.lower()} has nothing to save")
 
     async def _tell(self, site: Site, callback: Callback, target: str) -> Verdict:
-        fields, node = callback.fields, self.topology.node_for(callback.key)
+        node = self.topology.node_for(callback.key)
+        record = Record(site=site.name, key=callback.key, target=target, node=node.name)
         try:
             await self.index.remember(site.name, callback.key, target=target, node=node.name)
         except StorageError as error:
             log.error("a callback is not remembered", site=site.name, key=callback.key, why=error.message)
         try:
-            told = await post(site, target, fields, self.clock, self.carrier.delivery.attempt)
+            told = await self.carrier.delivery.recipients[site.name].hear(record, callback)
         except UpstreamError as error:
             return Verdict(0, Outcome.NOTED, f"HumHub: {error.message}", about=error.about)
         if told.end is End.FAILED:

@@ -20,6 +20,7 @@ from bridge.saves.delivery import Delivery
 from bridge.saves.docs import Commands
 from bridge.saves.forgotten import Sweep
 from bridge.saves.intake import Intake
+from bridge.saves.module import Module
 from bridge.saves.sessions import Sessions
 from bridge.saves.spool import Spool
 from bridge.saves.steps import Observer
@@ -109,7 +110,8 @@ async def open_saves(
     stack.push_async_callback(index.close)
     await spool.settle()
     attempts = Attempts(config.secret, index, spool.bodies, clock, observe, saves.attempt)
-    delivery = Delivery(topology, index, attempts, clock, observe, saves.attempt, saves.storing, ended)
+    recipients = {site.name: Module(topology, site, attempts, clock, saves.attempt) for site in topology.sites}
+    delivery = Delivery(recipients, index, clock, observe, saves.attempt, saves.storing, ended)
     commands = Commands(topology, clock)
     sessions = Sessions(topology, index, delivery, commands, turns)
     courier = Courier(topology, index, spool, delivery, clock)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TypeVar
 
+from bridge.store.documents import Documents
 from bridge.store.records import Entry, Record, State
 
 __all__ = ["Index", "Total"]
@@ -35,6 +36,8 @@ class Index(ABC):
 
     worker: str
     """The name of this worker, unique among all that ever were."""
+    documents: Documents
+    """What the connector remembers, kept in the same place."""
 
     @abstractmethod
     def is_alive(self, worker: str) -> bool:

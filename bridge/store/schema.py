@@ -81,7 +81,57 @@ CREATE TABLE servers (
 ) WITHOUT ROWID;
 """
 
-VERSIONS: Final[Sequence[str]] = (_SAVES, _SESSIONS, _SERVERS)
+_DOCUMENTS: Final = """
+CREATE TABLE documents (
+    site TEXT NOT NULL,
+    key TEXT NOT NULL,
+    guid TEXT NOT NULL,
+    place TEXT NOT NULL,
+    name TEXT NOT NULL,
+    version TEXT NOT NULL,
+    current INTEGER NOT NULL,
+    second INTEGER NOT NULL,
+    handle TEXT NOT NULL,
+    seen REAL NOT NULL,
+    PRIMARY KEY (site, key)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX documents_now ON documents (site, guid) WHERE current;
+
+CREATE TABLE visits (
+    site TEXT NOT NULL,
+    id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    language TEXT NOT NULL,
+    image TEXT NOT NULL,
+    number INTEGER,
+    cookies TEXT NOT NULL,
+    seen REAL NOT NULL,
+    PRIMARY KEY (site, id)
+) WITHOUT ROWID;
+
+CREATE TABLE openings (
+    site TEXT NOT NULL,
+    key TEXT NOT NULL,
+    visitor TEXT NOT NULL,
+    writes INTEGER NOT NULL,
+    seen REAL NOT NULL,
+    PRIMARY KEY (site, key, visitor)
+) WITHOUT ROWID;
+CREATE INDEX openings_by_visitor ON openings (site, visitor);
+
+CREATE TABLE notices (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    site TEXT NOT NULL,
+    visitor TEXT NOT NULL,
+    text TEXT NOT NULL,
+    arguments TEXT NOT NULL,
+    unread INTEGER NOT NULL DEFAULT 1,
+    seen REAL NOT NULL,
+    UNIQUE (site, visitor, text, arguments)
+);
+"""
+
+VERSIONS: Final[Sequence[str]] = (_SAVES, _SESSIONS, _SERVERS, _DOCUMENTS)
 """What each version adds to the one before; never changed once it was released, only added to."""
 
 

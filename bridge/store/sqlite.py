@@ -20,6 +20,7 @@ from bridge.store.database import Database
 from bridge.store.index import Index, Total
 from bridge.store.records import Entry, Flight, OpenCallback, Record, State
 from bridge.store.rows import READ, READ_ENTRIES, READ_KEY, entry_of, write
+from bridge.store.sqlite_documents import SqliteDocuments, prune
 from bridge.store.workers import Workers
 
 __all__ = ["SqliteIndex", "path_of"]
@@ -51,6 +52,7 @@ class SqliteIndex(Index):
         self._workers: Workers | None = None
         self._database = Database(path)
         self._call, self._transaction = self._database.call, self._database.transaction
+        self.documents = SqliteDocuments(self._database, clock)
 
     @classmethod
     async def open(cls, path: Path, *, clock: Callable[[], float] = time.time, guest: bool = False) -> Self:
@@ -283,6 +285,7 @@ class SqliteIndex(Index):
                     "(SELECT 1 FROM entries WHERE entries.site = keys.site AND entries.key = keys.key)",
                     (before,),
                 )
+                prune(sql, before=before)
 
         await self._call(work)
 

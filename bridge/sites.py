@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from yarl import URL
 
-from bridge.config import Config, UpstreamConfig
+from bridge.config import Config, ConnectorConfig, Mode, SiteConfig, UpstreamConfig
 from bridge.protocol.errors import BadRequestError, NoRouteError
 from bridge.protocol.headers import parse_host
 from bridge.protocol.keys import stem
+from bridge.protocol.secret import Secret
 from bridge.protocol.tokens import KeyRing
 from bridge.protocol.urls import FILES, BackendTarget, backend_target, docs_file, split
 from bridge.rings import DocsRings, docs_rings, site_ring
@@ -27,10 +30,11 @@ _SITE_PREFIX = "/s/"
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One HumHub.
+    """One HumHub, or the directory that is a site without one.
 
     ``hosts`` are what browsers call it; ``host`` is the one that it sees from the docs leg, ``inner`` the address that
-    the bridge itself calls.
+    the bridge itself calls. ``connector`` is what there is to say where the bridge itself is the integration, None
+    where HumHub has the module; ``rest`` is the key of HumHub's rest module.
     """
 
     name: str
@@ -39,7 +43,21 @@ class Site:
     inner: URL
     base_path: str
     ring: KeyRing
-    upstream: Upstream
+    humhub: Upstream | None
+    connector: ConnectorConfig | None = None
+    directory: Path | None = None
+    rest: Secret | None = None
+
+    @property
+    def upstream(self) -> Upstream:
+        """Give what HumHub is called by.
+
+        Raises:
+            NoRouteError: this site is a directory.
+        """
+        if self.humhub is None:
+            raise NoRouteError("There is no HumHub behind this site: it is a directory.", site=self.name)
+        return self.humhub
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,24 +234,32 @@ async def open_topology(config: Config, stack: contextlib.AsyncExitStack, certif
     def client(name: str, upstream: UpstreamConfig) -> Upstream:
         return _upstream(name, upstream, certificates)
 
-    sites = [
-        Site(
-            name=site.name,
-            hosts=site.hosts,
-            host=(site.hosts or (site.upstream.host or site.upstream.url.authority,))[0],
-            inner=site.upstream.url,
-            base_path=site.base_path,
-            ring=site_ring(site, number),
-            upstream=await stack.enter_async_context(client(site.name, site.upstream)),
-        )
-        for number, site in enumerate(config.sites)
-    ]
+    sites = [await _site(site, number, client, stack) for number, site in enumerate(config.sites)]
     nodes = [
         Node(node.name, await stack.enter_async_context(client(node.name, node.upstream))) for node in config.docs.nodes
     ]
     legs = config.legs
     addresses = Addresses(legs.browser.url, legs.docs.url, legs.humhub.url)
     return Topology(tuple(sites), tuple(nodes), docs_rings(config.docs), addresses, config.docs.path)
+
+
+async def _site(
+    site: SiteConfig, number: int, client: Callable[[str, UpstreamConfig], Upstream], stack: contextlib.AsyncExitStack
+) -> Site:
+    upstream = site.upstream
+    named = (site.name,) if site.directory is not None else (upstream.host or upstream.url.authority,)
+    return Site(
+        name=site.name,
+        hosts=site.hosts,
+        host=(site.hosts or named)[0],
+        inner=upstream.url,
+        base_path=site.base_path,
+        ring=site_ring(site, number),
+        humhub=await stack.enter_async_context(client(site.name, upstream)) if site.directory is None else None,
+        connector=site.connector if site.mode is Mode.CONNECTOR else None,
+        directory=site.directory,
+        rest=site.rest.secret,
+    )
 
 
 def _upstream(name: str, config: UpstreamConfig, certificates: Certificates) -> Upstream:

@@ -8,6 +8,7 @@ from bridge.config.references import ensure_secret
 from bridge.config.values import (
     AuditConfig,
     Config,
+    ConnectorConfig,
     DocsConfig,
     DocsJwt,
     KeyRingConfig,
@@ -31,6 +32,7 @@ __all__ = [
     "ClientCertConfig",
     "Config",
     "ConfigurationFaults",
+    "ConnectorConfig",
     "DocsConfig",
     "DocsJwt",
     "Fault",

@@ -14,6 +14,7 @@ __all__ = ["faults", "warnings"]
 
 _T = TypeVar("_T")
 Tree = dict[Any, Any]
+_UPSTREAM = 'Add the server\'s address, such as upstream: "http://humhub.web.lan".'
 _LEGS = ("browser", "docs", "humhub", "admin")
 # php-jwt 7, in HumHub, and RFC 7518 for HS256.
 _SHORTEST = 32
@@ -21,7 +22,7 @@ _SHORTEST = 32
 
 def faults(tree: Tree) -> Iterator[Remark]:
     """Find what keeps the bridge from working."""
-    for check in (_empty, _names, _hosts, _listens, _admin_token, _docs_path, _short_secrets, _memory):
+    for check in (_empty, _upstreams, _names, _hosts, _listens, _admin_token, _docs_path, _short_secrets, _memory):
         yield from check(tree)
 
 
@@ -58,6 +59,20 @@ def _empty(tree: Tree) -> Iterator[Remark]:
     for place, what in ((("sites",), "HumHub"), (("docs", "nodes"), "ONLYOFFICE Docs")):
         if _at(tree, *place) == []:
             yield Remark(place, f"there is no {what}", f"Add one entry with name and upstream below {dotted(place)}.")
+
+
+def _upstreams(tree: Tree) -> Iterator[Remark]:
+    for index, site in enumerate(_items(tree, "sites")):
+        upstream, directory = _at(site, "upstream"), _at(site, "directory")
+        here = ("sites", index)
+        if not isinstance(site, dict):
+            continue
+        if upstream is None and directory is None:
+            yield Remark((*here, "upstream"), "upstream is missing", _UPSTREAM)
+        elif upstream is not None and directory is not None:
+            yield Remark((*here, "directory"), "a site is either a HumHub or a directory", "Leave one of the two out.")
+        elif directory is not None and _at(site, "mode") != "connector":
+            yield Remark((*here, "mode"), "a directory has no module to relay", "Write mode: connector.")
 
 
 def _twice(found: list[tuple[Place, str | None]], what: str) -> Iterator[Remark]:
@@ -143,7 +158,8 @@ def _memory(tree: Tree) -> Iterator[Remark]:
 def _rings(tree: Tree) -> Iterator[tuple[Place, Any, bool]]:
     """Give each key ring with its place, and whether it is HumHub's."""
     for index, site in enumerate(_items(tree, "sites")):
-        yield ("sites", index, "jwt"), _at(site, "jwt"), True
+        if _at(site, "mode") != "connector":  # which has no module that would sign anything
+            yield ("sites", index, "jwt"), _at(site, "jwt"), True
     jwt = _at(tree, "docs", "jwt")
     if isinstance(jwt, dict) and {"browser", "inbox", "outbox"} & jwt.keys():
         for name, ring in jwt.items():

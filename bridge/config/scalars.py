@@ -10,6 +10,7 @@ from pydantic import ByteSize, TypeAdapter, ValidationError, ValidationInfo
 from pydantic_core import PydanticCustomError
 from yarl import URL
 
+from bridge.protocol.formats import all_formats, by_name
 from bridge.protocol.secret import Secret
 
 __all__ = [
@@ -164,6 +165,21 @@ def _join(text: str, info: ValidationInfo) -> Path:
 def parse_file(value: Any, info: ValidationInfo) -> Path:
     """Read the path of a file; a relative one begins at the directory of bridge.yaml."""
     return _join(read_text(value, "a path", "/etc/humhub-bridge/cert.pem"), info)
+
+
+def parse_directory(value: Any, info: ValidationInfo) -> Path:
+    """Read a directory of documents; a relative one begins at the directory of bridge.yaml."""
+    return _join(read_text(value, "a directory", "/srv/documents"), info)
+
+
+def parse_format(value: Any) -> str:
+    """Read a format that can be edited although something of it gets lost."""
+    text = read_text(value, "a format", "odt").lower().removeprefix(".")
+    found = by_name(text)
+    if found is None or not found.can("lossy-edit"):
+        lossy = ", ".join(each.name for each in all_formats() if each.can("lossy-edit"))
+        refuse(f"{text} is no format that is edited with losses", f"Name some of: {lossy}.")
+    return text
 
 
 def parse_place(value: Any, info: ValidationInfo) -> Path | URL:

@@ -23,12 +23,13 @@ from pydantic import (
 from yarl import URL
 
 from bridge.config import addresses, scalars
-from bridge.config.network import Legs, Upstream
+from bridge.config.network import Legs, Upstream, UpstreamConfig
 from bridge.protocol.secret import Secret
 
 __all__ = [
     "AuditConfig",
     "Config",
+    "ConnectorConfig",
     "DocsConfig",
     "DocsJwt",
     "KeyRingConfig",
@@ -54,7 +55,9 @@ _Count = Annotated[int, PlainValidator(scalars.parse_count)]
 _DocsPath = Annotated[str, PlainValidator(scalars.parse_docs_path)]
 _Duration = Annotated[float, PlainValidator(scalars.parse_duration)]
 _Span = Annotated[float, PlainValidator(scalars.parse_span)]
+_Directory = Annotated[Path, PlainValidator(scalars.parse_directory)]
 _File = Annotated[Path, PlainValidator(scalars.parse_file)]
+_Format = Annotated[str, PlainValidator(scalars.parse_format)]
 _Header = Annotated[str, PlainValidator(scalars.parse_header)]
 _Host = Annotated[str, PlainValidator(addresses.parse_host_name)]
 _Name = Annotated[str, PlainValidator(scalars.parse_name)]
@@ -62,6 +65,9 @@ _Place = Annotated[Path | URL, PlainValidator(scalars.parse_place)]
 _Secret = Annotated[Secret, PlainValidator(scalars.parse_secret)]
 _Size = Annotated[int, PlainValidator(scalars.parse_size)]
 _Store = Annotated[str, PlainValidator(scalars.parse_store)]
+
+# What a directory has in the place of an upstream; it is never dialled.
+_NOWHERE = UpstreamConfig(url=URL("http://nowhere.invalid"))
 
 _strict = with_config(ConfigDict(extra="forbid"))
 
@@ -108,16 +114,33 @@ class RestConfig:
 
 @_strict
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectorConfig:
+    """How the bridge is the integration: formats that are edited although something is lost; menus in HumHub's pages.
+
+    Without ``menus`` the script isn't put into the pages: HumHub's tracking code references it.
+    """
+
+    lossy_edit: tuple[_Format, ...] = ()
+    menus: bool = True
+
+
+@_strict
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SiteConfig:
-    """One HumHub. Without ``hosts``, which only a single site may lack, browsers may call it anything."""
+    """One HumHub. Without ``hosts``, which only a single site may lack, browsers may call it anything.
+
+    The connector needs none: with ``directory`` in the place of ``upstream``, a site is that directory's documents.
+    """
 
     name: _Name
-    upstream: Upstream
+    upstream: Upstream = _NOWHERE
+    directory: _Directory | None = None
     hosts: tuple[_Host, ...] = ()
     base_path: _BasePath = ""
     jwt: KeyRingConfig = field(default_factory=KeyRingConfig)
     mode: Mode = Mode.RELAY
     rest: RestConfig = field(default_factory=RestConfig)
+    connector: ConnectorConfig = field(default_factory=ConnectorConfig)
 
 
 @_strict

@@ -56,8 +56,9 @@ class StoredFile:
     """A file as it is now, to somebody.
 
     ``version`` changes with the content. ``url`` is where people find the file among others, as a path on the
-    storage's own host. ``stray`` says of a replaced file that another one was hit, or a new one made. ``raw`` is what
-    the storage said of it when it was uploaded, for the page that takes it up.
+    storage's own host. ``handle`` is what the storage wants to be told of it again, as JSON. ``stray`` says of a
+    replaced file that another one was hit, or a new one made. ``raw`` is what the storage said of it when it was
+    uploaded, for the page that takes it up.
     """
 
     guid: str
@@ -68,6 +69,7 @@ class StoredFile:
     may_write: bool
     mime: str = "application/octet-stream"
     url: str = ""
+    handle: Mapping[str, Any] = field(default_factory=dict)
     stray: bool = False
     raw: Mapping[str, Any] = field(default_factory=dict)
 
@@ -126,8 +128,8 @@ class Upload:
 class Storage(ABC):
     """Each call raises :class:`SignedOutError` where the visitor's credentials no longer count.
 
-    :class:`~bridge.protocol.errors.NoRouteError` is raised for what isn't there or mustn't be read (which of the two is
-    nobody's business), :class:`~bridge.protocol.errors.RefusedError` for what mustn't be done, and an
+    :class:`~bridge.protocol.errors.NoRouteError` is raised for what isn't there any more,
+    :class:`~bridge.protocol.errors.RefusedError` for what mustn't be read or done, and an
     :class:`~bridge.protocol.errors.UpstreamError` where the storage can't be asked or doesn't say:
     :class:`~bridge.protocol.errors.UnreachableError` if nothing was sent.
     """
@@ -137,8 +139,10 @@ class Storage(ABC):
         """Give who sent a request with these headers; ``place`` is one that they come from, if it is known."""
 
     @abstractmethod
-    async def look(self, visitor: Visitor, guid: str, place: str) -> StoredFile:
-        """Give a file as it is now, and whether the visitor may change it. In no place, nobody may."""
+    async def look(
+        self, visitor: Visitor, guid: str, place: str, handle: Mapping[str, Any] | None = None
+    ) -> StoredFile:
+        """Give a file as it is now, and whether the visitor may change it; ``handle`` is of an earlier look."""
 
     @abstractmethod
     def read(self, visitor: Visitor, guid: str) -> AbstractAsyncContextManager[Content]:
@@ -146,7 +150,10 @@ class Storage(ABC):
 
     @abstractmethod
     async def find(self, visitor: Visitor, file: StoredFile, upload: Upload) -> StoredFile | None:
-        """Give the file that holds these very bytes, if an earlier upload in the place of ``file`` came through."""
+        """Give the file that holds these very bytes, if an earlier upload in the place of ``file`` came through.
+
+        Without a guid, a file of that name in that place is looked for, or of the name that :meth:`add` makes of it.
+        """
 
     @abstractmethod
     async def add(self, visitor: Visitor, place: str, name: str, upload: Upload) -> StoredFile:
@@ -154,7 +161,10 @@ class Storage(ABC):
 
     @abstractmethod
     async def replace(self, visitor: Visitor, file: StoredFile, upload: Upload) -> StoredFile:
-        """Store a new content of ``file``, which was looked at just now, and give it as it is afterwards."""
+        """Store a new content of ``file``, which was looked at just now, and give it as it is afterwards.
+
+        Its version is empty where somebody else has changed it since.
+        """
 
     @abstractmethod
     async def remove(self, visitor: Visitor, file: StoredFile) -> None:

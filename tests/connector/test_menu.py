@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
+import bridge.connector
 from bridge.connector.menu import menu, offers, targets
 from bridge.protocol.formats import all_formats, by_name
+
+SCRIPT = Path(bridge.connector.__file__).parent / "static/menu.js"
 
 
 @pytest.mark.parametrize(
@@ -68,3 +74,9 @@ def test_the_kinds_are_named_in_the_users_language() -> None:
         ("pdf", "PDF-Formular"),
     ]
     assert menu("fr")["words"]["edit"] == "Edit document"
+
+
+def test_the_script_is_given_the_words_that_it_says_and_no_others() -> None:
+    actions = {"create", "edit", "view", "fill", "convert"}
+    named = set(re.findall(r"\bwords(?:\?)?\.(\w+)", SCRIPT.read_text("utf-8")))
+    assert named | actions == set(menu("en")["words"])

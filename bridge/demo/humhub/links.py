@@ -53,9 +53,7 @@ class Links:
             return HOME
         if path.startswith("s/"):
             _, slug, *rest = path.split("/", 2)
-            if slug != self.space.slug:
-                return None
-            path = rest[0] if rest and rest[0] else "space/space"
+            return None if slug != self.space.slug else (rest[0] if rest and rest[0] else "space/space")
         return path.removesuffix("/index")
 
     @staticmethod

@@ -205,7 +205,7 @@ class Person:
 
 @dataclass(slots=True)
 class Marks(HTMLParser):
-    """What a page holds for a script: the form token, the forms' actions, scripts, the editor's data attributes."""
+    """What a page holds for a script: the form token, where forms go, scripts, the editor's data attributes."""
 
     csrf: str = ""
     actions: list[str] = field(default_factory=list)
@@ -227,6 +227,8 @@ class Marks(HTMLParser):
             self.csrf = values.get("content", "")
         if tag == "form":
             self.actions.append(values.get("action", ""))
+        if values.get("type") == "submit":
+            self.actions.append(values.get("data-action-click-url", ""))
         if tag == "script" and values.get("src"):
             self.scripts.append(values["src"])
         self.config = values.get("data-config") or self.config

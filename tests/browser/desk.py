@@ -90,8 +90,8 @@ class Window:
     async def post(self, text: str) -> None:
         """Close the editor, and post what was created."""
         await self.close_editor()
-        await self.page.locator("#post-form textarea").fill(text)
-        await self.page.get_by_role("button", name="Post", exact=True).click()
+        await self.page.locator("#contentForm_message_input").fill(text)
+        await self.page.locator("#post_submit_button").click()
         await expect(self.page.locator(".wall-entry-content", has_text=text).first).to_be_visible()
 
     # The editor

@@ -33,6 +33,8 @@ class Call:
     hub: SmallHumHub
     request: web.Request
     route: str
+    argument: str
+    """The number or guid in the route's path."""
     links: Links
     cookies: dict[str, str]
     session: Session | None = None
@@ -57,6 +59,15 @@ class Call:
     @property
     def ajax(self) -> bool:
         return self.request.headers.get("X-Requested-With") == "XMLHttpRequest"
+
+    @property
+    def pjax(self) -> bool:
+        """Whether the page's script asks for the content of another page."""
+        return self.ajax and "X-PJAX" in self.request.headers
+
+    @property
+    def language(self) -> str:
+        return (self.user.language if self.user else "") or self.hub.settings.language
 
     @property
     def origin(self) -> str:

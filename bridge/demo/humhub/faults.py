@@ -21,6 +21,27 @@ ROUTES = {
     "convert": "onlyoffice/convert/convert",
     "file": "file/file/download",
     "upload": "file/file/upload",
+    "file upload": "file/file/upload",
+    "file delete": "file/file/delete",
+    "file view": "file/view",
+    "post edit": "post/post/edit",
+    "cfiles browse": "cfiles/browse",
+    "cfiles list": "cfiles/browse/file-list",
+    "cfiles entry": "cfiles/browse/load-entry",
+    "cfiles edit": "cfiles/edit/file",
+    "cfiles upload": "cfiles/upload",
+    "cfiles import": "cfiles/upload/import",
+    "cfiles delete": "cfiles/delete",
+    "cfiles versions": "cfiles/version",
+    "rest user": "api/v1/auth/current",
+    "rest download": "api/v1/file/download/{id}",
+    "rest file": "api/v1/cfiles/file/{id}",
+    "rest files": "api/v1/cfiles/files/container/{id}",
+    "rest upload": "POST api/v1/cfiles/files/container/{id}",
+    "rest post": "api/v1/post/{id}",
+    "rest attach": "api/v1/post/{id}/upload-files",
+    "login": "user/auth/login",
+    "dashboard": "dashboard/dashboard",
 }
 
 
@@ -49,14 +70,14 @@ class Fault:
     trickle: tuple[int, float] | None = None
     """Send so many bytes at a time with so many seconds between."""
     after_store: str | None = None
-    """Track only: the body is stored, the key is kept, then `500` is answered or the answer is `cut`."""
+    """Track and uploads: the body is stored (and the key is kept), then `500` is answered or the answer is `cut`."""
     after_fetch: bool = False
     """Track only: the URL is fetched whole, then 500 without storing."""
     slow: float = 0
-    """Track only: what was fetched is stored so many seconds later, whether somebody still waits or not."""
+    """Track and uploads: what came is stored so many seconds later, whether somebody still waits or not."""
     dies: Literal["writing", "stored", "cleared"] | None = None
     """Track only: the whole server is killed, with half of the body stored, with the body stored and the key kept, or
-    with the key cleared and no answer sent. It is to be tidied up (`kill`) and started again."""
+    with the key cleared and no answer sent. It is to be tidied up (`kill`) and started again. Uploads know `stored`."""
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ A replaced body is written beside the old one and renamed over it, so a reader s
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import secrets
 import time
@@ -12,6 +13,27 @@ import uuid
 from collections.abc import AsyncIterable
 from dataclasses import dataclass, field
 from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What a file has held from a moment on; the last one is what it holds."""
+
+    number: int
+    path: Path
+    size: int
+    sha1: str
+    author: str
+    at: float
+
+    @property
+    def etag(self) -> str:
+        """Mark the content, as HumHub does: the same bytes have the same mark."""
+        digest = hashlib.sha1(self.sha1.encode(), usedforsecurity=False).digest()
+        return f'"{base64.b64encode(digest).decode().rstrip("=")}"'
+
+    def content(self) -> bytes:
+        return self.path.read_bytes()
 
 
 @dataclass(slots=True)
@@ -27,12 +49,25 @@ class HumHubFile:
     sha1: str
     key: str | None = None
     key_locked: bool = False
+    number: int = 0
+    """The id in the database, which the rest module uses."""
     post: int | None = None
+    comment: int | None = None
+    cfile: int | None = None
+    """What it belongs to: a post, a comment, an entry of the space's files, or, as a fresh upload, nothing."""
+    belongs_to: str | None = None
+    """The author of that, where it isn't the owner."""
     author: str = ""
     """Who changed it last."""
     created: float = field(default_factory=time.time)
     updated: float = field(default_factory=time.time)
     version: int = 1
+    versions: list[Version] = field(default_factory=list)
+    """All that it has held, oldest first."""
+
+    @property
+    def attached(self) -> bool:
+        return (self.post, self.comment, self.cfile) != (None, None, None)
 
     @property
     def extension(self) -> str:
@@ -40,8 +75,7 @@ class HumHubFile:
 
     @property
     def etag(self) -> str:
-        state = f"{self.guid}{self.sha1}{self.version}".encode()
-        return f'"{hashlib.sha1(state, usedforsecurity=False).hexdigest()[:27]}"'
+        return self.versions[-1].etag
 
     def new_key(self) -> str:
         """Write a new document key over whatever there is."""
@@ -80,6 +114,7 @@ class FileStore:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.by_guid: dict[str, HumHubFile] = {}
+        self._last = self._last_version = 0
         directory.mkdir(parents=True, exist_ok=True)
 
     async def receive(self, chunks: AsyncIterable[bytes]) -> Body:
@@ -106,15 +141,23 @@ class FileStore:
     def add(self, name: str, owner: str, mime: str, body: Body, *, guid: str | None = None) -> HumHubFile:
         guid = guid or str(uuid.uuid4())
         path = body.path.rename(self.directory / f"{guid}.1")
-        file = HumHubFile(guid, name, owner, mime, path, body.size, body.sha1, author=owner)
+        self._last += 1
+        file = HumHubFile(guid, name, owner, mime, path, body.size, body.sha1, number=self._last, author=owner)
         self.by_guid[guid] = file
+        self._keep_version(file)
         return file
 
-    def replace(self, file: HumHubFile, body: Body) -> None:
+    def replace(self, file: HumHubFile, body: Body, *, author: str | None = None) -> None:
         """Store a new body under the same guid; like HumHub, keep the versions before it."""
         version = file.version + 1
         file.path = body.path.rename(self.directory / f"{file.guid}.{version}")
         file.version, file.size, file.sha1, file.updated = version, body.size, body.sha1, time.time()
+        file.author = author or file.author
+        self._keep_version(file)
+
+    def _keep_version(self, file: HumHubFile) -> None:
+        self._last_version += 1
+        file.versions.append(Version(self._last_version, file.path, file.size, file.sha1, file.author, file.updated))
 
     def remove(self, file: HumHubFile) -> None:
         self.by_guid.pop(file.guid, None)
@@ -124,6 +167,9 @@ class FileStore:
     def find(self, guid: str | None) -> HumHubFile | None:
         """Find by guid, which the database compares without regard to case."""
         return self.by_guid.get((guid or "").lower())
+
+    def numbered(self, number: int) -> HumHubFile | None:
+        return next((file for file in self.by_guid.values() if file.number == number), None)
 
     def with_key(self, key: str | None) -> HumHubFile | None:
         """Find by document key; `None` finds the first file without one, which is how the real module goes wrong."""

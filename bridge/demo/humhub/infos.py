@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from html import escape
 from typing import Any
 
@@ -31,13 +32,13 @@ def download_url(call: Call, file: HumHubFile) -> str:
     return call.links.to("file/file/download", guid=file.guid, hash_sha1=file.sha1[:8])
 
 
-def open_link(call: Call, file: HumHubFile) -> str:
-    """Link to the view modal where there is a handler for the file, else to the file."""
-    if call.user is not None and file.extension in FORMATS:
+def open_link(call: Call, file: HumHubFile, *, attributes: str = "") -> str:
+    """Link to the view modal where the module handles the file, else to the file."""
+    if call.hub.settings.onlyoffice and call.user is not None and file.extension in FORMATS:
         href = escape(call.links.to("file/view", guid=file.guid))
-        return f'<a href="{href}" data-bs-target="#globalModal">{php_escape(file.name)}</a>'
+        return f'<a {attributes}href="{href}" data-bs-target="#globalModal">{php_escape(file.name)}</a>'
     return (
-        f'<a href="{escape(call.origin + download_url(call, file))}" target="_blank" data-pjax-prevent '
+        f'<a {attributes}href="{escape(call.origin + download_url(call, file))}" target="_blank" data-pjax-prevent '
         f"{download_attributes(call, file)}>{php_escape(file.name)}</a>"
     )
 
@@ -53,7 +54,7 @@ def download_attributes(call: Call, file: HumHubFile) -> str:
 def handlers(call: Call, file: HumHubFile) -> list[tuple[str, str, bool]]:
     """List the module's entries for a file: label, URL, and whether it opens the editor."""
     found = FORMATS.get(file.extension)
-    if found is None or call.user is None:
+    if found is None or call.user is None or not call.hub.settings.onlyoffice:
         return []
     entries = []
     form = file.extension == "pdf" and is_form(file.head())
@@ -74,3 +75,10 @@ def handlers(call: Call, file: HumHubFile) -> list[tuple[str, str, bool]]:
 def php_escape(text: str) -> str:
     """Encode as PHP does: a single quote is &#039;."""
     return escape(text, quote=True).replace("&#x27;", "&#039;")
+
+
+def short_date(at: float) -> str:
+    """Write a moment as HumHub does in American English, in UTC."""
+    moment = time.gmtime(at)
+    hour, half = moment.tm_hour % 12 or 12, "AM" if moment.tm_hour < 12 else "PM"
+    return f"{moment.tm_mon}/{moment.tm_mday}/{moment.tm_year % 100:02}, {hour}:{moment.tm_min:02} {half}"

@@ -53,7 +53,9 @@ class Links:
             return HOME
         if path.startswith("s/"):
             _, slug, *rest = path.split("/", 2)
-            return None if slug != self.space.slug else (rest[0] if rest and rest[0] else "space/space")
+            if slug != self.space.slug:
+                return None
+            path = rest[0] if rest and rest[0] else "space/space"
         return path.removesuffix("/index")
 
     @staticmethod

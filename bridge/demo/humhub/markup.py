@@ -10,6 +10,8 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from bridge.demo.humhub.words import translated
+
 TEMPLATES = Path(__file__).parent / "templates"
 HEX = {"<": "\\u003C", ">": "\\u003E", "&": "\\u0026", "'": "\\u0027", "/": "\\/"}
 
@@ -17,13 +19,13 @@ QUOTE = re.compile(r"\\(.)")
 
 
 @cache
-def _template(name: str) -> Template:
-    return Template((TEMPLATES / f"{name}.html").read_text(encoding="utf-8"))
+def _template(name: str) -> str:
+    return (TEMPLATES / f"{name}.html").read_text(encoding="utf-8").removesuffix("\n")
 
 
 def fill(name: str, /, **values: str) -> str:
-    """Fill a template; its values are HTML already."""
-    return _template(name).substitute(values)
+    """Fill a template, in the request's language; its values are HTML already."""
+    return Template(translated(_template(name))).substitute(values)
 
 
 def json_attribute(name: str, value: Any) -> str:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from typing import Any
 
 from bridge.demo.humhub import pages, panels
 from bridge.demo.humhub.answers import Answer, HumHubError, InternalError, as_json, html
 from bridge.demo.humhub.call import Call
-from bridge.demo.humhub.files import HumHubFile
 from bridge.demo.humhub.formats import FORMATS
-from bridge.demo.humhub.infos import infos, php_escape
+from bridge.demo.humhub.infos import infos, php_escape, short_date
 from bridge.demo.humhub.links import HOME
 from bridge.demo.humhub.outgoing import FetchError
 
@@ -102,7 +100,7 @@ async def editor_config(call: Call) -> dict[str, Any]:
             "url": storage + call.links.to("onlyoffice/backend/download", doc=doc),
             "fileType": file.extension,
             "key": key,
-            "info": {"author": php_escape(owner.name if owner else ""), "created": short_date(file)},
+            "info": {"author": php_escape(owner.name if owner else ""), "created": short_date(file.created)},
             "permissions": {"edit": edit and not call.fill, "fillForms": edit and call.fill},
         },
         "editorConfig": {
@@ -127,14 +125,6 @@ def _embedded(call: Call) -> dict[str, Any]:
     save = call.origin + call.links.to("file/file/download", download=1, guid=call.the_file().guid)
     links = {"saveUrl": save, "shareUrl": opened, "embedUrl": opened, "fullscreenUrl": opened}
     return {"embedded": {**links, "toolbarDocked": "top"}}
-
-
-def short_date(file: HumHubFile) -> str:
-    """Write a date as HumHub does in American English, in UTC."""
-    moment = time.gmtime(file.created)
-    hour = moment.tm_hour % 12 or 12
-    half = "AM" if moment.tm_hour < 12 else "PM"
-    return f"{moment.tm_mon}/{moment.tm_mday}/{moment.tm_year % 100:02}, {hour}:{moment.tm_min:02} {half}"
 
 
 def apis(call: Call) -> dict[str, str]:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+from typing import Any
 
-from bridge.demo.humhub import panels
+from bridge.demo.humhub import panels, wall
 from bridge.demo.humhub.answers import Answer, html
 from bridge.demo.humhub.call import Call
 from bridge.demo.humhub.links import HOME
 from bridge.demo.humhub.markup import attribute, fill
 from bridge.demo.humhub.posts import Post
+
+NONCE = re.compile(r"\{\{\s*nonce\s*\}\}")
+SCRIPTS = ("humhub.js", "humhub.files.js")
 
 
 def redirect(call: Call, target: str) -> Answer:
@@ -40,12 +45,16 @@ def error(call: Call, status: int, message: str) -> Answer:
     return answer
 
 
-def stream(call: Call, title: str, posts: list[Post], *, form: bool) -> Answer:
-    content = panels.post_form(call) if form else ""
-    content += '<div id="stream">' + "".join(panels.post(call, post) for post in posts) + "</div>"
-    if not posts:
-        content += '<p class="panel empty">Nothing here that you may read.</p>'
-    return page(call, title, content)
+def stream(call: Call, title: str, url: str) -> Answer:
+    """Show a stream, whose posts the page's script asks for."""
+    form = wall.post_form(call) if call.user is not None and call.user.member else ""
+    return page(call, title, fill("stream", form=form, url=attribute(url)))
+
+
+def entry(call: Call, post: Post) -> Answer:
+    """Show one post by itself."""
+    shown = wall.post(call, post, context="detail")
+    return page(call, "Post", f'<div data-action-component="stream.SimpleStream" id="stream">{shown}</div>')
 
 
 def settings(call: Call) -> Answer:
@@ -68,34 +77,53 @@ def settings(call: Call) -> Answer:
 
 
 def page(call: Call, title: str, content: str, *, bare: bool = False) -> Answer:
-    """Lay a page out; an editor that waits in the session opens on it."""
+    """Lay a page out; an editor that waits in the session opens on it.
+
+    A page change within the page (pjax) gets the content alone, and its title.
+    """
+    nonce = call.nonce_attribute()
+    scripts = [f'<script src="{call.links.asset(name)}"{nonce}></script>' for name in SCRIPTS]
+    if call.pjax:
+        script = f"<script{nonce}>humhub.config.set({_config(call)});</script>"
+        return html(f'<title>{attribute(title)} - HumHub</title>\n{script}\n<main class="wide">\n{content}\n</main>')
     text = fill(
         "layout",
+        language=attribute(call.language),
         title=attribute(title),
         csrf=call.csrf_token(),
         icon=call.links.asset("icon.svg"),
         style=call.links.asset("humhub.css"),
-        script=call.links.asset("humhub.js"),
-        nonce=call.nonce_attribute(),
+        scripts="\n".join(scripts),
+        nonce=nonce,
         body_class="bare" if bare else "device-desktop",
         top="" if bare else _top(call),
         main_class="narrow" if bare else "wide",
         content=content,
         config=_config(call),
         start=_start(call),
+        tracking=_tracking(call),
     )
     return html(text, page=True)
+
+
+def _tracking(call: Call) -> str:
+    """Give the statistics code with the page's nonce in it, as HumHub's template language would."""
+    code = call.hub.settings.tracking_code
+    nonce = (call.session.nonce if call.session else None) or ""
+    return NONCE.sub(attribute(nonce), code) + "\n" if code else ""
 
 
 def _top(call: Call) -> str:
     user = call.user
     admin = call.links.to("onlyoffice/admin")
+    shown = user is not None and user.admin and call.hub.settings.onlyoffice
     return fill(
         "top",
         home=attribute(call.links.to(HOME)),
         space=attribute(call.links.in_space("")),
         space_name=attribute(call.hub.space.name),
-        admin=f'<a href="{attribute(admin)}">ONLYOFFICE</a>' if user and user.admin else "",
+        files=attribute(call.links.in_space("cfiles/browse")),
+        admin=f'<a href="{attribute(admin)}">ONLYOFFICE</a>' if shown else "",
         initials=attribute(panels.initials(user.name)) if user else "?",
         name=attribute(user.name) if user else "Guest",
         logout=attribute(call.links.to("user/auth/logout")),
@@ -104,10 +132,34 @@ def _top(call: Call) -> str:
 
 
 def _config(call: Call) -> str:
-    user = call.user
-    known = {"id": user.number, "guid": user.guid, "email": user.email} if user else {}
-    text = json.dumps({"user": {"isGuest": user is None, **known}}, separators=(",", ":"))
+    """Tell the page's scripts who looks at it, and where files are uploaded to and deleted."""
+    links = call.links
+    upload = {"url": links.to("file/file/upload"), "deleteUrl": links.to("file/file/delete")}
+    config: dict[str, Any] = {"user": _known(call), "file": {"upload": upload}, "client": {"baseUrl": call.origin}}
+    if call.route.startswith(("space/", "cfiles/", "post/")):
+        config["content.container"] = {"guid": call.hub.space.guid}
+    text = json.dumps(config, ensure_ascii=False, separators=(",", ":"))
     return text.replace("/", "\\/").replace("<", "\\u003C")
+
+
+def _known(call: Call) -> dict[str, Any]:
+    user = call.user
+    if user is None:
+        return {"isGuest": True, "locale": call.language}
+    return {
+        "id": user.number,
+        "guid": user.guid,
+        "disabled": False,
+        "disabledText": None,
+        "text": user.name,
+        "subText": "",
+        "image": call.links.asset("icon.svg"),
+        "priority": 0,
+        "link": f"{call.hub.settings.base_path}/u/{user.username}/",
+        "isGuest": False,
+        "email": user.email,
+        "locale": call.language,
+    }
 
 
 def _start(call: Call) -> str:

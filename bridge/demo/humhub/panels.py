@@ -6,12 +6,12 @@ import secrets
 import time
 from typing import Any
 
-from bridge.demo.humhub import infos, preview
+from bridge.demo.humhub import infos
 from bridge.demo.humhub.call import Call
 from bridge.demo.humhub.files import HumHubFile, short_size
-from bridge.demo.humhub.formats import FORMATS, NEW_DOCUMENTS, icon_of
+from bridge.demo.humhub.formats import FORMATS, NEW_DOCUMENTS
 from bridge.demo.humhub.markup import attribute, fill, json_attribute
-from bridge.demo.humhub.posts import Post
+from bridge.demo.humhub.words import say
 
 
 def initials(name: str) -> str:
@@ -22,68 +22,40 @@ def widget_id() -> str:
     return f"h{secrets.randbelow(900000) + 100000}w0"
 
 
-# Posts
+# Uploads
 
 
-def post_form(call: Call) -> str:
-    kinds = "".join(
-        f'<li><a class="dropdown-item create-{extension}" href="#" data-action-click="ui.modal.load" '
-        f'data-modal-id="onlyoffice-modal" data-action-url="{attribute(create_url(call, extension))}">{label}</a></li>'
-        for extension, label in NEW_DOCUMENTS.items()
-        if extension != "pdf"
+def upload_menu(
+    call: Call,
+    target: str,
+    label: str,
+    attributes: str,
+    *,
+    look: str = "btn-light",
+    group: str = "",
+    side: str = "",
+    beside: str = "",
+) -> str:
+    """Write the button that uploads, with its menu of other ways to come by a file."""
+    create = attribute(call.links.to("onlyoffice/create"))
+    entry = (
+        f'<li><a class="dropdown-item" href="#" data-action-url="{create}" data-action-click="ui.modal.load" '
+        'data-modal-id="onlyoffice-modal" data-modal-close="" data-action-process="file-handler">Create file '
+        "<small>(Text, Spreadsheet, Presentation, PDF form)</small></a></li>"
     )
+    button = fill("upload_button", id=target, look=look, label=label or "…", attributes=attributes)
     return fill(
-        "post_form",
-        action=attribute(call.links.in_space("post/post/post")),
-        upload=attribute(call.links.to("file/file/upload")),
-        create=attribute(call.links.to("onlyoffice/create")),
-        csrf=call.csrf_token(),
-        kinds=kinds,
+        "upload_menu",
+        button=button,
+        look=look,
+        group=group,
+        side=f" dropdown-menu-{side}" if side else "",
+        create=entry if call.hub.settings.onlyoffice else "",
+        beside=beside,
     )
 
 
-def post(call: Call, entry: Post) -> str:
-    author = call.hub.user(entry.author)
-    name = author.name if author else entry.author
-    files = [call.hub.files[guid] for guid in entry.guids if guid in call.hub.files]
-    return fill(
-        "post",
-        number=str(entry.number),
-        initials=attribute(initials(name)),
-        author=attribute(name),
-        href=attribute(call.links.in_space("post/post/view", id=entry.number)),
-        iso=time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(entry.created)),
-        when=time.strftime("%b %d, %Y - %H:%M", time.gmtime(entry.created)),
-        text=attribute(entry.text).replace("\n", "<br>"),
-        files="\n".join(file_item(call, file) for file in files),
-    )
-
-
-def edit_post(call: Call, entry: Post) -> str:
-    action = call.links.in_space("post/post/edit", id=entry.number)
-    body = (
-        f'<form action="{attribute(action)}" method="post">'
-        f'<input type="hidden" name="_csrf" value="{call.csrf_token()}">'
-        f'<textarea name="Post[message]" rows="3">{attribute(entry.text)}</textarea>'
-        f'<a class="btn btn-light" href="#" data-action-click="ui.modal.load" data-modal-id="onlyoffice-modal" '
-        f'data-action-url="{attribute(call.links.to("onlyoffice/create"))}">Create file</a></form>'
-    )
-    return modal("<strong>Edit</strong> post", body, footer())
-
-
-def file_item(call: Call, file: HumHubFile) -> str:
-    return fill(
-        "file",
-        guid=file.guid,
-        icon=icon_of(file.extension),
-        extension=attribute(file.extension[:4] or "file"),
-        link=infos.open_link(call, file),
-        size=short_size(file.size),
-        actions=file_buttons(call, file),
-        preview=attribute(call.links.to("demo/preview", guid=file.guid)),
-        version=str(file.version),
-        text=attribute(preview.text_of(file)),
-    )
+# Files
 
 
 def file_buttons(call: Call, file: HumHubFile) -> str:
@@ -117,7 +89,8 @@ def frame(content: str, *, scripts: str = "", size: str = "") -> str:
 
 
 def footer(attributes: str = ' data-modal-close=""') -> str:
-    return f'<div class="modal-footer"><button type="button" class="btn btn-light"{attributes}>Close</button></div>'
+    close = say("Close")
+    return f'<div class="modal-footer"><button type="button" class="btn btn-light"{attributes}>{close}</button></div>'
 
 
 def module_script(call: Call) -> str:
@@ -127,10 +100,10 @@ def module_script(call: Call) -> str:
 def file_view(call: Call, file: HumHubFile) -> str:
     owner = call.hub.user(file.owner)
     body = (
-        f"<h3>{attribute(file.name)}</h3><p>Size: {short_size(file.size)}<br>"
-        f"Created by: {attribute(owner.name) if owner else ''}</p><div>{file_buttons(call, file)}</div>"
+        f"<h3>{attribute(file.name)}</h3><p>{say('Size')}: {short_size(file.size)}<br>"
+        f"{say('Created by')}: {attribute(owner.name) if owner else ''}</p><div>{file_buttons(call, file)}</div>"
     )
-    return modal("<strong>Open</strong> file", body, footer())
+    return modal(say("<strong>Open</strong> file"), body, footer())
 
 
 def editor(call: Call, config: dict[str, Any], apis: dict[str, str]) -> str:

@@ -20,6 +20,9 @@ class User:
     admin: bool = False
     member: bool = True
     number: int = 0
+    """The id in the database, and of the container that a user is."""
+    language: str = ""
+    """Chosen in the account's settings: `de`, or nothing for the site's own."""
     auth_key: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 
 
@@ -30,6 +33,8 @@ class Space:
     slug: str = "team"
     name: str = "Team"
     guid: str = "5d0e4f0c-3a51-4a0b-9d3a-2b1b5d5a7c11"
+    container: int = 5
+    """The id as a container of content, which pages and the rest module use."""
 
 
 def everyone() -> dict[str, User]:
@@ -55,14 +60,21 @@ def everyone() -> dict[str, User]:
 
 
 def may_read(user: User | None, file: HumHubFile) -> bool:
-    """A file on a post is the space's; one that isn't posted yet is its owner's."""
+    """What belongs to the space is its members'; a fresh upload is its owner's.
+
+    The real HumHub shows a fresh upload to nobody else (File::canView); here administrators see it, so that a document
+    can be edited by two before it is posted.
+    """
     if user is None:
         return False
-    if file.post is None:
-        return user.username == file.owner or user.admin
-    return user.member
+    return user.member if file.attached else user.username == file.owner or user.admin
+
+
+def may_edit(user: User | None, author: str) -> bool:
+    """Say who may edit a post, or an entry of the space's files: its author, and who manages the space."""
+    return user is not None and (user.admin or user.username == author)
 
 
 def may_write(user: User | None, file: HumHubFile) -> bool:
-    """The module asks `canDelete`: the author, or who manages the space."""
-    return user is not None and (user.username == file.owner or user.admin)
+    """Say who may edit, replace and delete a file: who may edit what it belongs to. Source: File::canDelete."""
+    return may_edit(user, file.belongs_to or file.owner)

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from bridge.demo.humhub import account, admin, api, backend, convert, corefiles, create, opening, preview, share, stream
+from bridge.demo.humhub import (
+    account,
+    admin,
+    api,
+    backend,
+    convert,
+    corefiles,
+    create,
+    opening,
+    preview,
+    share,
+    spacefiles,
+    stream,
+)
 from bridge.demo.humhub.answers import Answer
 from bridge.demo.humhub.call import Call
+from bridge.demo.humhub.settings import HumHubSettings
 from bridge.demo.humhub.track import track
 
 Handler = Callable[[Call], Awaitable[Answer]]
+ARGUMENT = re.compile(r"/(\d+|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})(?=/|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +41,17 @@ class Route:
     """Errors are JSON whoever asks."""
 
 
+def named(path: str) -> tuple[str, str]:
+    """Split a route's name from the number or guid in it: `cfiles/download/{id}`, and that."""
+    found = ARGUMENT.search(path)
+    return (ARGUMENT.sub("/{id}", path, count=1), found[1]) if found else (path, "")
+
+
+def is_there(route: str, settings: HumHubSettings) -> bool:
+    """Say whether the module that a route belongs to is there."""
+    return settings.onlyoffice or not route.startswith("onlyoffice/")
+
+
 def table() -> dict[str, Route]:
     open_file = opening.find_file
     doc = backend.find_document
@@ -32,11 +59,23 @@ def table() -> dict[str, Route]:
         "user/auth/login": Route(account.login, login=False),
         "user/auth/logout": Route(account.logout),
         "dashboard/dashboard": Route(stream.dashboard),
-        "space/space": Route(stream.dashboard),
-        "space/space/home": Route(stream.dashboard),
+        "dashboard/dashboard/stream": Route(stream.entries),
+        "space/space": Route(stream.space),
+        "space/space/home": Route(stream.space),
+        "space/space/stream": Route(stream.entries),
         "post/post/post": Route(stream.create_post),
         "post/post/view": Route(stream.view_post),
         "post/post/edit": Route(stream.edit_post),
+        "comment/comment/post": Route(stream.comment),
+        "cfiles/browse": Route(spacefiles.browse),
+        "cfiles/browse/file-list": Route(spacefiles.file_list),
+        "cfiles/browse/load-entry": Route(spacefiles.load_entry),
+        "cfiles/upload": Route(spacefiles.upload, early=spacefiles.may_add, json=True),
+        "cfiles/upload/import": Route(spacefiles.take_over, early=spacefiles.may_add, json=True),
+        "cfiles/edit/file": Route(spacefiles.edit),
+        "cfiles/version": Route(spacefiles.versions),
+        "cfiles/delete": Route(spacefiles.delete),
+        "cfiles/download/{id}": Route(spacefiles.download),
         "file/file/upload": Route(corefiles.upload, json=True),
         "file/file/download": Route(corefiles.download, early=corefiles.may_download, login=False),
         "file/file/delete": Route(corefiles.delete),

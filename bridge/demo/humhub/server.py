@@ -8,7 +8,7 @@ far it came, and the recordings show that.
 from __future__ import annotations
 
 import asyncio
-import mimetypes
+import itertools
 import secrets
 import time
 from collections.abc import Callable
@@ -19,9 +19,10 @@ from typing import Any
 import jwt
 from aiohttp import web
 
-from bridge.demo.humhub import answers, maintenance, pages, samples, sessions
+from bridge.demo.humhub import answers, assets, maintenance, pages, samples, sessions, words
 from bridge.demo.humhub.answers import Answer, HumHubError
 from bridge.demo.humhub.call import Call
+from bridge.demo.humhub.cfiles import ROOT, CFile, CFiles
 from bridge.demo.humhub.doorman import Doorman, within
 from bridge.demo.humhub.faults import Faults, spoil
 from bridge.demo.humhub.files import FileStore, HumHubFile
@@ -30,27 +31,30 @@ from bridge.demo.humhub.links import Links
 from bridge.demo.humhub.outgoing import Outgoing
 from bridge.demo.humhub.people import Space, User, everyone
 from bridge.demo.humhub.posts import Post, Posts
-from bridge.demo.humhub.routes import Route, table
+from bridge.demo.humhub.routes import Route, is_there, named, table
 from bridge.demo.humhub.sending import finish, send
 from bridge.demo.humhub.sessions import Session, Sessions
 from bridge.demo.humhub.settings import HumHubSettings
 from bridge.demo.humhub.track import TrackCall
-
-STATIC = Path(__file__).parent / "static"
+from bridge.demo.humhub.uploads import UploadCall
 
 
 class SmallHumHub:
-    """A HumHub with one space, four users and ONLYOFFICE's module, in one process."""
+    """A HumHub with one space, its files and four users, with ONLYOFFICE's module or without, in one process."""
 
     def __init__(self, settings: HumHubSettings, directory: Path) -> None:
         self.settings = settings
         self.space = Space()
         self.store = FileStore(directory)
         self.users: dict[str, User] = everyone()
-        self.posts = Posts()
+        contents = itertools.count(1)
+        self.cfiles = CFiles(contents)
+        self.posts = Posts(contents)
         self.shares: dict[str, tuple[str, str]] = {}
         """Secret of a share to the file's guid and the mode."""
         self.tracks: list[TrackCall] = []
+        self.uploads: list[UploadCall] = []
+        """Every uploaded file, in the order in which it was there whole."""
         self.faults = Faults()
         self.sessions = Sessions()
         self.outgoing = Outgoing(self)
@@ -82,6 +86,17 @@ class SmallHumHub:
         """Put a file into HumHub that isn't on a post yet."""
         extension = name.rpartition(".")[2].lower()
         return self.store.add(name, owner, mime_of(extension), self.store.receive_bytes(content), guid=guid)
+
+    def add_cfile(self, name: str, content: bytes, *, owner: str = "admin", folder: int = ROOT) -> CFile:
+        """Put a file into a folder of the space."""
+        return self.cfiles.add(self.add_file(name, content, owner=owner), folder)
+
+    def forget(self, file: HumHubFile) -> None:
+        """Delete a file, and what of the space is nothing without it."""
+        self.posts.detach(file)
+        if file.cfile is not None:
+            self.cfiles.entries.pop(file.cfile, None)
+        self.store.remove(file)
 
     def add_post(
         self, user: str, text: str, files: list[HumHubFile] | None = None, *, number: int | None = None
@@ -175,11 +190,12 @@ class SmallHumHub:
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         links = self.links()
-        asset = self._asset(request)
+        asset = assets.find(request, self.settings)
         if asset is not None:
             return asset
         route = links.route_of(request.path, request.query.getall("r", [None])[-1])
         call = self._receive(request, route or "", links)
+        words.language.set(call.language)
         call.fault = self.faults.take(call.route)
         if call.fault is not None:
             spoiled = await spoil(request, call.fault)
@@ -193,7 +209,7 @@ class SmallHumHub:
 
     async def _answer(self, call: Call) -> tuple[Answer, int]:
         """Run the route; return its answer and how often the controllers' headers are set."""
-        route = self._routes.get(call.route)
+        route = self._routes.get(call.route) if is_there(call.route, self.settings) else None
         try:
             answer = await self._run(call, route)
         except HumHubError as error:
@@ -221,7 +237,8 @@ class SmallHumHub:
 
     def _receive(self, request: web.Request, route: str, links: Links) -> Call:
         cookies = sessions.read_cookies(request.headers.getall("Cookie", []))
-        call = Call(self, request, route, links, cookies)
+        name, argument = named(route)
+        call = Call(self, request, name, argument, links, cookies)
         call.session = self.sessions.find(cookies.get("PHPSESSID"))
         call.csrf = self.sessions.unseal(cookies.get("_csrf"))
         if call.session is not None:
@@ -266,17 +283,6 @@ class SmallHumHub:
         """Send the session's cookie again, as HumHub does around files."""
         if answer.reopens_session and call.session is not None and not call.set_cookies:
             call.set_cookie("PHPSESSID", call.session.id)
-
-    def _asset(self, request: web.Request) -> web.StreamResponse | None:
-        base = self.settings.base_path
-        for prefix in ("/static/", "/assets/onlyoffice/"):
-            if request.path.startswith(base + prefix):
-                path = STATIC / request.path[len(base + prefix) :]
-                if path.parent != STATIC or not path.is_file():
-                    return web.Response(status=404, text="404")
-                kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-                return web.Response(body=path.read_bytes(), headers={"Content-Type": kind, "Cache-Control": "no-cache"})
-        return None
 
     def reconfigure(self, **changes: Any) -> None:
         """Change some settings, as the module's settings page does."""

@@ -36,6 +36,18 @@ class HumHubSettings:
     trusts_forwarded: bool = False
     """`request.trustedHosts`: X-Forwarded-Proto and -Host count."""
 
+    onlyoffice: bool = True
+    """Whether the module is there at all: its routes, its entries, its script."""
+    rest_secret: str | None = field(default=None, repr=False)
+    """The rest module's key, of 64 bytes or more; without one the module isn't there. It needs pretty URLs."""
+    upload_limit: int | None = None
+    """HumHub's own limit for a file, in bytes: 2_097_152 in the recordings."""
+    post_limit: int | None = None
+    """PHP's limit for a request: what is larger arrives without files and fields."""
+    language: str = "en-US"
+    """Whoever has chosen none gets this one."""
+    tracking_code: str = ""
+    """The statistics code, HTML at the end of each whole page; `{{ nonce }}` becomes the page's nonce."""
     embeds_viewers: bool = False
     """A theme that shows documents in ONLYOFFICE's embedded viewer, with links for who looks at them."""
     read_to_write: float = 0.01

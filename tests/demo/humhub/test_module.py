@@ -95,6 +95,7 @@ async def test_inline_scripts_carry_the_nonce_of_the_policy(hub: SmallHumHub, br
     assert set(re.findall(r"<script[^>]*>", reply.text)) == {
         f'<script nonce="{nonce[1]}">',
         f'<script src="/static/humhub.js" nonce="{nonce[1]}">',
+        f'<script src="/static/humhub.files.js" nonce="{nonce[1]}">',
     }
 
 

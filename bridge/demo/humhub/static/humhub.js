@@ -1,10 +1,37 @@
-// The pages' script: AJAX the way HumHub does it, modals, uploads, posts and the text of stored files.
+// The pages' script: configuration, events, AJAX the way HumHub does it, modals, actions and page changes.
+// Other scripts reach it as they reach HumHub's own: humhub.config, humhub.event, humhub.require('client').
 (() => {
   'use strict';
 
-  const config = {};
+  const config = {
+    set: (values) => Object.assign(config, values),
+    get: (module, key) => (key === undefined ? config[module] : config[module]?.[key]),
+  };
   const widgets = {};
   const actions = {};
+  const modules = {config};
+
+  // Events: `name.space` is heard by `name` too; an error in one listener keeps the others from hearing, as with jQuery.
+
+  const listeners = [];
+  const part = (name) => name.split('.', 2);
+
+  const event = modules.event = {
+    on: (name, callback) => {
+      const [heard, space] = part(name);
+      listeners.push({name: heard, space, callback});
+    },
+    off: (name) => {
+      const [heard, space] = part(name);
+      const kept = listeners.filter((one) => one.name !== heard || (space && one.space !== space));
+      listeners.splice(0, listeners.length, ...kept);
+    },
+    trigger: (name, values) => {
+      const [heard, space] = part(name);
+      const told = listeners.filter((one) => one.name === heard && (!space || one.space === space));
+      for (const one of told) one.callback({type: heard}, ...(values || []));
+    },
+  };
 
   // AJAX
 
@@ -65,10 +92,15 @@
   }
 
   function start(node, failed = []) {
-    for (const place of node.querySelectorAll('[data-ui-widget][data-ui-init]')) {
-      const make = widgets[place.dataset.uiWidget];
-      if (make && !place.humhubWidget) place.humhubWidget = make(place, failed) || {};
-    }
+    for (const place of node.querySelectorAll('[data-ui-widget][data-ui-init]')) instance(place, failed);
+  }
+
+  // A widget of a place, made where there is none yet.
+  function instance(where, failed = []) {
+    const place = typeof where === 'string' ? document.querySelector(where) : where;
+    const make = widgets[place?.dataset.uiWidget];
+    if (make && !place.humhubWidget) place.humhubWidget = make(place, failed) || {};
+    return place?.humhubWidget;
   }
 
   // Modals
@@ -131,101 +163,21 @@
     setTimeout(() => node.remove(), 8000);
   }
 
-  // Files
+  // Actions: data-action-click names one; a widget's own come before the page's. What was clicked last for a process
+  // is remembered, so that a file that comes of it finds its form.
 
-  const pending = () => document.getElementById('pending-files');
-
-  function onFileCreated(file) {
-    if (!pending()) return;
-    const line = document.createElement('li');
-    line.className = 'file-preview-item';
-    line.dataset.previewGuid = file.guid;
-    line.innerHTML = '<span class="file-icon" aria-hidden="true"></span><span class="file-name"></span>'
-      + '<input type="hidden" name="fileList[]">';
-    line.querySelector('.file-icon').textContent = file.name.split('.').pop().slice(0, 4);
-    line.querySelector('.file-name').innerHTML = `${file.openLink} <small>${file.size_format}</small>`;
-    line.querySelector('input').value = file.guid;
-    pending().append(line);
-  }
-
-  function upload(input) {
-    const bar = document.getElementById('upload-progress');
-    const data = new FormData();
-    for (const file of input.files) data.append('files[]', file);
-    const request = new XMLHttpRequest();
-    request.open('POST', input.form.dataset.uploadUrl);
-    request.setRequestHeader('X-Requested-With', 'XMLHttpRequest');
-    request.setRequestHeader('X-CSRF-Token', csrf());
-    request.upload.onprogress = (event) => { bar.value = 100 * event.loaded / event.total; };
-    request.onloadend = () => {
-      bar.hidden = true;
-      input.value = '';
-      let files = [];
-      try { files = JSON.parse(request.responseText).files; } catch { notice('The upload failed.'); }
-      for (const file of files) file.error ? notice(file.errors.join(' ')) : onFileCreated(file);
-    };
-    bar.hidden = false;
-    bar.value = 0;
-    request.send(data);
-  }
-
-  // The text of stored files: looked at again after an editor was closed, until a while after Docs may have saved.
-
-  const WATCH = 60000;
-  const watched = new Map();
-
-  function watch(guid) {
-    watched.set(guid, Date.now() + WATCH);
-  }
-
-  async function look() {
-    for (const [guid, until] of watched) {
-      if (Date.now() > until) watched.delete(guid);
-      await refresh(guid).catch(() => {});
-    }
-    setTimeout(look, 1000);
-  }
-
-  async function refresh(guid) {
-    for (const node of document.querySelectorAll(`[data-preview-guid="${guid}"] .file-text`)) {
-      const found = await (await ajax(node.dataset.previewUrl)).json();
-      if (String(found.version) === node.dataset.version) continue;
-      node.textContent = found.text;
-      node.dataset.version = found.version;
-      node.classList.add('fresh');
-      setTimeout(() => node.classList.remove('fresh'), 3000);
-    }
-  }
-
-  function onFileModified(file) {
-    watch(file.guid);
-    for (const node of document.querySelectorAll(`[data-preview-guid="${file.guid}"] .file-name`)) {
-      const shown = node.querySelector('a');
-      if (shown && shown.textContent !== file.name) location.reload();
-    }
-  }
-
-  // Actions: data-action-click names one; a widget's own come before the page's.
+  const processes = {};
 
   Object.assign(actions, {
     'ui.modal.load': (node) => {
       const here = modal.of(node);
-      if (here && here.node.id !== node.dataset.modalId) here.close();
-      return modal.get(node.dataset.modalId || 'globalModal').load(node.dataset.actionUrl.trim());
+      const wanted = node.dataset.modalId || 'globalModal';
+      if (here && here.node.id !== wanted) here.close();
+      return modal.get(wanted).load((node.dataset.actionUrl || node.dataset.actionClickUrl).trim());
     },
-    'dropdown': (node) => {
-      const open = node.parentNode.classList.toggle('open');
-      node.setAttribute('aria-expanded', String(open));
-    },
-    'post.submit': async (node) => {
-      const form = node.form;
-      const answer = await (await ajax(form.action, {method: 'POST', body: new URLSearchParams(new FormData(form))})).json();
-      const holder = document.createElement('div');
-      await inject(holder, answer.output);
-      document.getElementById('stream').prepend(...holder.childNodes);
-      document.querySelector('.empty')?.remove();
-      form.reset();
-      pending().replaceChildren();
+    'ui.modal.submit': async (node) => {
+      const answer = await ajax(node.dataset.actionClickUrl, {method: 'POST', body: new URLSearchParams(new FormData(node.form))});
+      await modal.of(node).fill(await answer.text());
     },
   });
 
@@ -236,12 +188,13 @@
     return node.closest('.modal')?.querySelector(`[data-ui-widget="${place.dataset.uiWidget}"][data-ui-init]`)?.humhubWidget;
   }
 
-  async function act(node, event) {
+  async function act(node, happened) {
     const name = node.dataset.actionClick;
+    if (node.dataset.actionProcess) processes[node.dataset.actionProcess] = node;
     const own = widgetOf(node);
     const action = own?.[name] || actions[name];
     if (!action) return;
-    event.preventDefault();
+    happened.preventDefault();
     try {
       await action(node);
     } catch (error) {
@@ -249,39 +202,95 @@
     }
   }
 
-  document.addEventListener('click', (event) => {
-    const target = event.target.closest('[data-action-click]');
-    for (const open of document.querySelectorAll('.dropdown.open')) {
-      if (!open.contains(event.target) || event.target.closest('.dropdown-item')) open.classList.remove('open');
+  function toggleMenu(toggler) {
+    const menu = toggler.parentNode.querySelector(':scope > .dropdown-menu');
+    if (!menu) return;
+    const open = menu.classList.toggle('show');
+    toggler.setAttribute('aria-expanded', String(open));
+  }
+
+  function closeMenus(except, clicked) {
+    for (const menu of document.querySelectorAll('.dropdown-menu.show')) {
+      const here = menu.contains(clicked) && !clicked.closest('.dropdown-item');
+      if (menu !== except && !here) menu.classList.remove('show');
     }
-    if (target && target.type !== 'file') act(target, event);
-    const closer = event.target.closest('[data-bs-dismiss="modal"], button[data-modal-close]');
+  }
+
+  document.addEventListener('click', (happened) => {
+    const target = happened.target.closest('[data-action-click]');
+    const toggler = happened.target.closest('[data-bs-toggle="dropdown"]');
+    closeMenus(toggler?.parentNode.querySelector(':scope > .dropdown-menu'), happened.target);
+    if (toggler) {
+      happened.preventDefault();
+      toggleMenu(toggler);
+    }
+    if (target) act(target, happened);
+    const closer = happened.target.closest('[data-bs-dismiss="modal"], button[data-modal-close]');
     if (closer && !closer.dataset.actionClick) modal.of(closer)?.close();
-    const opener = event.target.closest('a[data-bs-target="#globalModal"]');
+    const opener = happened.target.closest('a[data-bs-target="#globalModal"]');
     if (opener) {
-      event.preventDefault();
+      happened.preventDefault();
       modal.get('globalModal').load(opener.href);
+    }
+    const poster = happened.target.closest('a[data-method="POST"]');
+    if (poster) {
+      happened.preventDefault();
+      sendForm(poster.href);
     }
   });
 
-  document.addEventListener('change', (event) => {
-    if (event.target.id === 'post-upload') upload(event.target);
+  function sendForm(url) {
+    const form = document.createElement('form');
+    form.method = 'post';
+    form.action = url;
+    form.innerHTML = '<input type="hidden" name="_csrf">';
+    form.firstChild.value = csrf();
+    document.body.append(form);
+    form.submit();
+  }
+
+  // Page changes within the page (pjax): a link's page replaces the content, and all around it stays.
+
+  const PJAX = 'a[href]:not([data-pjax-prevent],[target],[data-bs-target],[data-bs-toggle],[data-method],[data-action-click],[data-action])';
+
+  async function change(url, {push = true} = {}) {
+    const headers = {'X-PJAX': 'true', 'X-PJAX-Container': '#layout-content', 'X-Requested-With': 'XMLHttpRequest'};
+    const answer = await fetch(url, {credentials: 'same-origin', headers}).catch(() => null);
+    if (!answer?.ok || answer.headers.get('X-Redirect')) {
+      location.href = answer?.headers.get('X-Redirect') || url;
+      return;
+    }
+    if (push) history.pushState({}, '', url);
+    const content = document.getElementById('layout-content');
+    await inject(content, await answer.text());
+    const title = content.querySelector('title');
+    if (title) document.title = title.textContent;
+    title?.remove();
+    window.scrollTo(0, 0);
+    event.trigger('humhub:modules:client:pjax:success', [{}]);
+  }
+
+  document.addEventListener('click', (happened) => {
+    const link = happened.target.closest(PJAX);
+    const other = happened.defaultPrevented || happened.button || happened.metaKey || happened.ctrlKey || happened.shiftKey;
+    if (!link || other || link.origin !== location.origin || link.getAttribute('href').startsWith('#')) return;
+    happened.preventDefault();
+    change(link.href);
   });
+  window.addEventListener('popstate', () => change(location.href, {push: false}));
 
   const loaded = new Promise((done) => { document.addEventListener('DOMContentLoaded', done); });
   const ready = (callback) => loaded.then(callback);
 
-  ready(() => {
-    start(document);
-    look();
-    window.addEventListener('focus', () => {
-      for (const node of document.querySelectorAll('#stream [data-preview-guid]')) refresh(node.dataset.previewGuid).catch(() => {});
-    });
-  });
+  ready(() => start(document));
+
+  const client = modules.client = {ajax, post};
+  modules['client.pjax'] = {redirect: (url) => change(url), reload: () => change(location.href, {push: false})};
+  modules['ui.modal'] = modal;
+  modules['ui.widget'] = {Widget: {instance}};
+  modules.action = {getProcessTrigger: (name) => processes[name]};
 
   window.humhub = {
-    config: {set: (values) => Object.assign(config, values), values: config},
-    client: {ajax, post}, modal, notice, widgets, actions, inject, ready, watch,
-    events: {fileCreated: onFileCreated, fileModified: onFileModified},
+    config, event, modules, require: (name) => modules[name], client, modal, notice, widgets, actions, inject, ready, csrf,
   };
 })();

@@ -1,7 +1,8 @@
 // The module's script: the editor in its modal, creating, converting and sharing. Loaded anew with each fragment.
 (() => {
   'use strict';
-  const {client, modal, widgets, actions, events, watch} = window.humhub;
+  const {client, modal, widgets, actions, watch} = window.humhub;
+  const tell = (name, file) => window.humhub.event.trigger(`humhub:file:${name}`, [file]);
   const CLOSE_PATIENCE = 3000;
   const UNREACHABLE = 'ONLYOFFICE cannot be reached. Your document is safe in HumHub; please try again later.';
 
@@ -22,7 +23,7 @@
 
     const finish = async () => {
       const file = await client.post(node.dataset.fileInfoUrl, {}).then((found) => found.file, () => null);
-      if (file) events.fileModified(file);
+      if (file) tell('modified', file);
       shut();
     };
 
@@ -55,7 +56,7 @@
         editor.setActionLink?.(`${location.origin}${found.url}&anchor=${encodeURIComponent(JSON.stringify(event.data))}`);
       }),
       onRequestSaveAs: (event) => client.post(api.saveasUrl, {name: event.data.title, url: event.data.url})
-        .then((found) => events.fileCreated(found.file), (error) => say(error.message)),
+        .then((found) => tell('created.cfiles', found.file), (error) => say(error.message)),
     };
     if (api.renameUrl) {
       settings.events.onRequestRename = (event) => {
@@ -81,7 +82,7 @@
     const answer = await (await client.ajax(form.action, {method: 'POST', body})).json();
     const here = modal.get('onlyoffice-modal');
     if (!answer.success) return here.fill(answer.output);
-    events.fileCreated(answer.file);
+    tell('created', answer.file);
     return answer.openFlag ? here.load(answer.openUrl) : here.close();
   };
 
@@ -104,7 +105,7 @@
       close: async () => {
         const found = await client.post(node.dataset.fileInfoUrl, {}).catch(() => null);
         modal.of(node).close();
-        if (found) events.fileModified(found.file);
+        if (found) tell('modified', found.file);
       },
     };
   };

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import docx
 import jwt
 import pytest
 from aiohttp import web
@@ -19,7 +21,7 @@ from bridge.connector.configuration import Device, Mode, Opened, configuration
 from bridge.connector.page import EditorPage, Message, editor_page, headers_for_page, message_page
 from bridge.connector.storage import Visitor
 from bridge.connector.words import words
-from bridge.demo.docs import DocsSettings, SmallDocs
+from bridge.demo.docs import DocsSettings, SmallDocs, pdf
 from bridge.protocol.formats import by_name
 from tests.browser.desk import ARTIFACTS
 from tests.chromium import browser, needs_chromium
@@ -202,6 +204,31 @@ async def opens_empty(host: Host, tab: Page, kind: str) -> None:
     await tab.keyboard.type("Hello")
     await expect(block).to_have_text("Hello")
     await picture(tab, kind)
+
+
+async def test_a_form_is_made_by_some_and_filled_in_by_others(host: Host, tab: Page, browser: Browser) -> None:
+    host.world.kind = "pdf"
+    frame = await opened(host, tab)
+    await frame.locator(".block").first.click()
+    await tab.keyboard.type("Name:")
+    other = await browser.new_page()
+    filled = await opened(host, other, "?mode=fill")
+    await expect(filled.locator(".block").first).to_have_text("Name:")
+    await filled.locator(".block").first.click()
+    await other.keyboard.press("End")
+    await other.keyboard.type(" Ada")
+    await expect(frame.locator(".block").first).to_have_text("Name: Ada")
+    await picture(other, "form")
+    for window in (other, tab):
+        await window.frame_locator("iframe").locator("#close").click()
+        await expect(window.locator("h1")).to_have_text("The folder")
+    while not host.versions:
+        await tab.wait_for_timeout(50)
+    saved = host.versions[-1].data
+    inside = pdf.form(saved)
+    assert inside is not None
+    assert [one.text for one in docx.Document(io.BytesIO(inside)).paragraphs] == ["Name: Ada"]
+    await other.close()
 
 
 async def test_what_was_changed_is_saved_before_the_page_goes_back(host: Host, tab: Page) -> None:

@@ -109,15 +109,18 @@ def _grant(message: Message, claims: tokens.Claims, *, from_session: bool) -> Gr
     if not shelf.is_key(key):
         raise Refused(REFUSED, "no document.key")
     permissions = document.get("permissions") or {}
+    filetype = str(document.get("fileType") or plain.get("format") or "docx").lower()
+    # A form is filled in with no other right; of the other documents, nothing here is a field.
+    fills = filetype == "pdf" and permissions.get("fillForms") is True
     modes = {editor.get("mode"), message.get("mode")} | ({"view"} if message.get("view") else set())
     return Grant(
         key=str(key),
         user=str(user.get("id") or "anonymous"),
         name=str(user.get("name") or user.get("username") or "Anonymous"),
-        view="view" in modes or permissions.get("edit") is False,
+        view="view" in modes or (permissions.get("edit") is False and not fills),
         callback=message.get("documentCallbackUrl") if from_session else editor.get("callbackUrl"),
         url=plain.get("url") if from_session else document["url"],
-        filetype=str(document.get("fileType") or plain.get("format") or "docx").lower(),
+        filetype=filetype,
         title=str(document.get("title") or plain.get("title") or ""),
         permissions=permissions,
     )

@@ -150,7 +150,7 @@ class Files:
         if blocks is None or opened is None or not blocks.history:
             return session.source
         texts = {block: changes.from_units(text) for block, text in blocks.texts.items()}
-        return ooxml.written(session.source, opened.kind, texts, blocks.order)
+        return formats.written(session.source, opened.kind, texts, blocks.order)
 
     def _link(self, request: web.Request, path: str, name: str, key: str) -> str:
         base = links.base_url(request.headers)

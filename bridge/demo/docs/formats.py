@@ -116,8 +116,13 @@ _TEXTS: dict[str, Callable[[Source], str]] = {
     "ods": lambda source: as_csv(table_of(source)),
     "odt": lambda source: "\n".join(_odf_lines(_odf_body(source.data))),
     "odp": lambda source: "\n\n".join("\n".join(lines) for lines in slides_of(source)),
-    "pdf": lambda source: pdf.text(source.data),
+    "pdf": lambda source: _form_text(source.data) or pdf.text(source.data),
 }
+
+
+def _form_text(data: bytes) -> str:
+    form = pdf.form(data)
+    return "" if form is None else "\n".join(block.text for block in ooxml.read(form, "word").blocks)
 
 
 def as_csv(rows: list[list[str]]) -> str:
@@ -174,6 +179,14 @@ def _odf_body(data: bytes) -> etree._Element:
 
 def _odf_lines(element: etree._Element) -> list[str]:
     return ["".join(str(t) for t in p.itertext()) for p in element.iter(f"{_TEXT}p", f"{_TEXT}h")]
+
+
+def written(data: bytes, kind: str, texts: dict[str, str], order: list[str]) -> bytes:
+    """Return a document, or a form, with its blocks as they are now."""
+    form = pdf.form(data)
+    if form is None:
+        return ooxml.written(data, kind, texts, order)
+    return pdf.make_form(ooxml.written(form, kind, texts, order), "\n".join(texts[block] for block in order))
 
 
 def convert(source: Source, target: str) -> bytes:

@@ -7,7 +7,7 @@ import secrets
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from bridge.demo.docs import changes, formats, ooxml
+from bridge.demo.docs import changes, formats, ooxml, pdf
 from bridge.demo.docs.session import Session, State
 
 if TYPE_CHECKING:
@@ -72,6 +72,9 @@ class Opener:
 
 def _opened(source: formats.Source, filetype: str) -> tuple[bytes, ooxml.Opened]:
     """Return the bytes that a save starts from, and what the editor sees."""
+    form = pdf.form(source.data) if filetype == source.kind == "pdf" else None
+    if form is not None:
+        return source.data, ooxml.read(form, "word")
     kind = formats.KINDS.get(filetype)
     if kind is None or source.kind == "pdf":
         return source.data, ooxml.Opened("text", extra={"text": formats.text_of(source)})

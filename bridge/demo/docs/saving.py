@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from bridge.demo.docs import callbacks, changes, ooxml, shelf
+from bridge.demo.docs import callbacks, changes, formats, ooxml, shelf
 from bridge.demo.docs.session import Session, State, Version
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ class Saver:
         data = session.source
         if blocks.history:
             try:
-                data = ooxml.written(session.source, session.opened.kind, texts, blocks.order)
+                data = formats.written(session.source, session.opened.kind, texts, blocks.order)
             except ooxml.CorruptError as error:
                 raise AssembleError(str(error)) from error
         folder = self.shelf.new_version(session.key)

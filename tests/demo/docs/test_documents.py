@@ -7,6 +7,7 @@ import io
 import docx
 import openpyxl
 import pptx
+import pypdf
 import pytest
 
 from bridge.demo.docs import formats, ooxml, pdf
@@ -49,6 +50,18 @@ def test_an_xlsx_gets_numbers_formulas_and_texts() -> None:
     cells = {"0!A1": "", "0!B1": "1.5", "0!A2": "b", "0!C9": "=SUM(B1:B2)", "0!D1": "007"}
     sheet = openpyxl.load_workbook(io.BytesIO(ooxml.written(data, "cell", cells, []))).worksheets[0]
     assert [sheet[name].value for name in ("A1", "B1", "A2", "C9", "D1")] == [None, 1.5, "b", "=SUM(B1:B2)", "007"]
+
+
+def test_a_form_is_a_pdf_that_holds_the_docx_which_is_edited() -> None:
+    form = pdf.make_form(ooxml.from_text("Name:"), "Name:")
+    assert pdf.form(pdf.make("Name:")) is None
+    inside = pdf.form(form)
+    assert inside is not None
+    assert texts(ooxml.read(inside, "word")) == {"p0": "Name:"}
+    edited = formats.written(form, "word", {"p0": "Name: Ada", "n": "Größe: 1"}, ["p0", "n"])
+    reader = pypdf.PdfReader(io.BytesIO(edited), strict=True)
+    assert [page.extract_text().split("\n")[:2] for page in reader.pages] == [["Name: Ada", "Größe: 1"]]
+    assert formats.text_of(formats.sniff(edited, "pdf")) == "Name: Ada\nGröße: 1"
 
 
 def test_a_pptx_gets_its_texts() -> None:

@@ -45,7 +45,9 @@ function start(config, wanted) {
   doc.config = config;
   doc.wanted = wanted;
   const { document: file = {}, editorConfig = {} } = config;
-  doc.view = editorConfig.mode === 'view' || (file.permissions || {}).edit === false;
+  const rights = file.permissions || {};
+  const fills = file.fileType === 'pdf' && rights.fillForms;
+  doc.view = editorConfig.mode === 'view' || (rights.edit === false && !fills);
   doc.kind = (window.location.pathname.match(/apps\/(\w+?)editor\//) || [])[1] || 'document';
   document.body.dataset.kind = { spreadsheet: 'cell', presentation: 'slide', pdf: 'pdf' }[doc.kind] || 'word';
   document.body.dataset.look = config.type || 'desktop';

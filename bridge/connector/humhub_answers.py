@@ -25,7 +25,17 @@ from bridge.protocol.filenames import disposed_name
 from bridge.protocol.signatures import is_page, is_text
 from bridge.transport.upstream import Answer
 
-__all__ = ["ANSWER_LIMIT", "KEYLESS", "content", "error_of", "head", "plain_headers", "refused_upload", "text"]
+__all__ = [
+    "ANSWER_LIMIT",
+    "KEYLESS",
+    "LIMITS",
+    "content",
+    "error_of",
+    "head",
+    "plain_headers",
+    "refused_upload",
+    "text",
+]
 
 ANSWER_LIMIT: Final = 16 << 20
 """How long a page may be, in bytes: a folder's has some 5 KB a file, and so has the answer to an upload."""
@@ -36,7 +46,7 @@ KEYLESS: Final = (
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 # What stands in HumHub's own words for a size, in any language: a number and a unit.
 _SIZE: Final = re.compile(r"\d\s*(?:[kMGT]i?B|bytes?)\b", re.IGNORECASE)
-_LIMITS: Final = (
+LIMITS: Final = (
     "Raise the limits of uploads: HumHub's (Administration, Settings, Files), PHP's upload_max_filesize and "
     "post_max_size, and that of the web server before it (client_max_body_size)."
 )
@@ -69,7 +79,7 @@ def error_of(answer: Answer, raw: bytes) -> BridgeError:
         case 404:
             return NoRouteError("There is no such file in HumHub.", **about)
         case 413:
-            return TooLargeError("The file is larger than HumHub takes.", remedy=_LIMITS, **about)
+            return TooLargeError("The file is larger than HumHub takes.", remedy=LIMITS, **about)
         case status if status in _REDIRECTS:
             return BadAnswerError("HumHub leads elsewhere.", remedy=_MOVED, location=location[:200], **about)
         case _:
@@ -82,12 +92,12 @@ def refused_upload(answer: Answer, raw: bytes) -> BridgeError:
     told = said(raw)
     about: dict[str, Any] = {"upstream": answer.upstream, "answer": raw[:200].decode(errors="replace")}
     if told and _SIZE.search(told):
-        return TooLargeError(f"HumHub doesn't take the file: {told}", remedy=_LIMITS, **about)
+        return TooLargeError(f"HumHub doesn't take the file: {told}", remedy=LIMITS, **about)
     if told:
         return RefusedError(f"HumHub doesn't take the file: {told}", **about)
     if raw.lstrip().startswith(b'{"files":[]'):
         # What is over post_max_size PHP drops, and goes on as if nothing had been sent.
-        return TooLargeError("The file is larger than HumHub's PHP takes.", remedy=_LIMITS, **about)
+        return TooLargeError("The file is larger than HumHub's PHP takes.", remedy=LIMITS, **about)
     return BadAnswerError("HumHub doesn't say what became of the file.", remedy=_LOG, **about)
 
 
@@ -98,11 +108,12 @@ def head(answer: Answer) -> Head:
     """Read what an answer says of the file that it is.
 
     Raises:
-        BadAnswerError: it is a page in the file's place: files alone have a name there.
+        BadAnswerError: it is a page in the file's place. Only a file has a name there; and what is text can look like
+            a page to who looks at its first bytes, as HumHub does.
     """
     name = disposed_name(answer.headers.get("Content-Disposition", ""))
-    kind = answer.media_type
-    if answer.status != HTTPStatus.OK or not name or is_page(kind, name.rpartition(".")[2]):
+    kind, ending = answer.media_type, name.rpartition(".")[2]
+    if answer.status != HTTPStatus.OK or not name or (is_page(kind, ending) and not is_text(ending)):
         raise BadAnswerError(
             "HumHub does not give the file.",
             upstream=answer.upstream,

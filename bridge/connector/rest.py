@@ -22,7 +22,7 @@ from bridge.connector import humhub_answers as answers
 from bridge.connector.humhub_pages import Listed, Listing, etag_of, rest_file
 from bridge.connector.storage import Content, SignedOutError, Upload
 from bridge.connector.ways import Digests, Form, Head, Sent, Way, upload_body
-from bridge.protocol.errors import BadAnswerError, BridgeError, NoRouteError, RefusedError
+from bridge.protocol.errors import BadAnswerError, BridgeError, NoRouteError, RefusedError, TooLargeError
 from bridge.protocol.filenames import are_alike
 from bridge.protocol.places import Kind, Place
 from bridge.protocol.secret import Secret
@@ -43,7 +43,10 @@ _RIGHT: Final = (
     "HumHub's rest module stores into a folder only what somebody with the right to manage files sends (an owner or "
     "admin of the space): let a person who edits have it, or sign in to HumHub again before the save is tried next."
 )
-_MODULE: Final = "Is the rest module of HumHub installed and enabled, and are pretty URLs on? It needs them."
+_MODULE: Final = (
+    "Is the rest module of HumHub installed and enabled, and are pretty URLs on, which it needs? "
+    "Or is HumHub in maintenance mode?"
+)
 
 
 class Rest(Way):
@@ -108,7 +111,17 @@ class Rest(Way):
                 return Sent(file.guid, file.name, file.mime)
             raise self._odd("which file it made")
         route = f"cfiles/files/container/{await self._container(place)}"
-        await self._upload(place, route, name, upload, {"folder_id": str(place.number)})
+        try:
+            await self._upload(place, route, name, upload, {"folder_id": str(place.number)})
+        except SignedOutError:
+            raise
+        except RefusedError as error:
+            # Their right may be as good as ever; what is missing is a session to use it with.
+            raise SignedOutError(
+                f"Your session at HumHub is over, and its key is no way to save this: {error.message}",
+                remedy=_RIGHT,
+                **error.details,
+            ) from error
         digests = await asyncio.to_thread(Digests.of, upload)
         same = [
             file
@@ -199,17 +212,19 @@ class Rest(Way):
         """Give the error that an answer means to the key's holder."""
         found, error = _json(raw), answers.error_of(answer, raw)
         about = error.details
-        if answer.status == HTTPStatus.UNAUTHORIZED:
-            return SignedOutError(
-                "Your session at HumHub is over, and the bridge's key isn't taken.", remedy=_KEY, **about
-            )
-        if answer.status == HTTPStatus.FORBIDDEN:
-            return RefusedError(error.message, remedy=_RIGHT, **about)
-        if answer.status == HTTPStatus.UNPROCESSABLE_ENTITY:
-            return answers.refused_upload(answer, raw)
-        if found is None or (answer.status == HTTPStatus.NOT_FOUND and "code" not in found) or "name" in found:
-            return BadAnswerError("HumHub's rest module doesn't answer.", remedy=_MODULE, **about)
-        return error
+        match answer.status:
+            case HTTPStatus.UNAUTHORIZED:
+                over = "Your session at HumHub is over, and the bridge's key isn't taken."
+                return SignedOutError(over, remedy=_KEY, **about)
+            case HTTPStatus.UNPROCESSABLE_ENTITY:
+                return answers.refused_upload(answer, raw)
+            case HTTPStatus.BAD_REQUEST if found is not None:
+                # What is over post_max_size PHP drops, and the module misses it.
+                return TooLargeError("The file is larger than HumHub's PHP takes.", remedy=answers.LIMITS, **about)
+            case HTTPStatus.OK | HTTPStatus.FOUND | HTTPStatus.NOT_FOUND if found is None or "name" in found:
+                return BadAnswerError("HumHub's rest module doesn't answer.", remedy=_MODULE, **about)
+            case _:
+                return error
 
     def _odd(self, what: str) -> BadAnswerError:
         return BadAnswerError(

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from bridge.connector.humhub_pages import Listed, Listing, etag_of
 from bridge.connector.storage import Content, Upload
+from bridge.protocol.errors import StorageError
 from bridge.protocol.formats import by_name
 from bridge.protocol.places import Place
 from bridge.transport.upstream import Body
@@ -64,12 +65,19 @@ class Digests:
 
     @classmethod
     def of(cls, upload: Upload) -> Digests:
-        """Read the file; blocks."""
+        """Read the file; blocks.
+
+        Raises:
+            StorageError: it can't be read.
+        """
         md5, sha1 = hashlib.md5(usedforsecurity=False), hashlib.sha1(usedforsecurity=False)
-        with upload.path.open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                md5.update(chunk)
-                sha1.update(chunk)
+        try:
+            with upload.path.open("rb") as file:
+                while chunk := file.read(_CHUNK):
+                    md5.update(chunk)
+                    sha1.update(chunk)
+        except OSError as error:
+            raise StorageError("The saved file can't be read.", what=error.strerror) from error
         return cls(etag_of(md5.hexdigest()), sha1.hexdigest())
 
 

@@ -73,7 +73,7 @@ async def house(
     async with running() as humhub, Upstream(humhub.url, name="social", timeouts=timeouts) as upstream:
         humhub.base = base
         site = site_of(humhub.url, upstream, base)
-        limit = timeouts.whole if timeouts else 30.0
+        limit = timeouts.first_byte if timeouts else 30.0
         key = Secret(secret) if secret else None
         made = House(HumHubStorage(site, lambda: made.now, key, limit=limit), humhub, directory)
         yield made

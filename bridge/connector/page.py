@@ -1,10 +1,12 @@
 """The editor's own page, and the page that stands in its place where there is no editor.
 
 Both are whole HTML pages without any script or style inside: the policy that goes with them forbids it. What
-``static/editor.js`` needs stands in data attributes of the body, each of them escaped as HTML. The editors' ``api.js``
-comes from the same host, under the path of Docs, and puts an iframe into the page, of that host too; it sets the
-frame's looks by properties, which a policy for styles does not concern (looked at in 7.4 and in the published source).
-That iframe has a policy of its own.
+``static/editor.js`` needs stands in data attributes of the body, each of them escaped as HTML.
+
+The editors' ``api.js`` comes from the same host, under the path of Docs, and puts an iframe of that host into the page,
+which has a policy of its own. It sets the frame's looks by properties, which no policy for styles concerns, and an
+empty attribute ``onmousewheel``: the policy lets in the empty script, by its hash, and no other (tried with the
+``api.js`` of 7.4, and looked at in the newer published source).
 
 Inside another page (``framed``, HumHub's with the menus) closing is said to that page, which then asks for the save;
 alone, the page asks itself and goes back.
@@ -28,6 +30,7 @@ from bridge.protocol.errors import BridgeError, ClientError, NoRouteError, Refus
 __all__ = ["EditorPage", "Message", "editor_page", "headers_for_page", "message_for", "message_page"]
 
 _API: Final = "web-apps/apps/api/documents/api.js"
+_EMPTY_SCRIPT: Final = "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +80,7 @@ def headers_for_page() -> dict[str, str]:
     """Give the headers of a page: what it may load, who may frame it, and that nobody keeps it."""
     policy = {
         "default-src": "'none'",
-        "script-src": "'self'",
+        "script-src": f"'self' 'unsafe-hashes' {_EMPTY_SCRIPT}",
         "style-src": "'self'",
         "connect-src": "'self'",
         "frame-src": "'self'",

@@ -296,6 +296,32 @@ FITS = (
 )
 
 
+async def test_the_page_lets_in_the_empty_handler_of_the_real_api_and_no_other(host: Host, tab: Page) -> None:
+    """Source: api.js of ONLYOFFICE Docs sets an empty `onmousewheel` on its frame, and a fixed position on phones."""
+    await opened(host, tab)
+    await tab.evaluate("document.querySelector('iframe').setAttribute('onmousewheel', '')")
+    assert complaints(tab) == []
+    await tab.evaluate("document.querySelector('iframe').setAttribute('onmousewheel', 'window.got = 1')")
+    await tab.evaluate(
+        "document.body.append(Object.assign(document.createElement('script'), {text: 'window.got = 1'}))"
+    )
+    assert await tab.evaluate("window.got") is None
+    assert len(complaints(tab)) == 2
+    await tab.evaluate("document.querySelector('iframe').style.position = 'fixed'")
+    host.world.news = (200, {"notice": "News"})
+    await expect(tab.locator("#notice")).to_be_visible()
+    notice, frame = [await tab.locator(one).bounding_box() for one in ("#notice", "iframe")]
+    assert notice is not None
+    assert frame == {"x": 0, "y": notice["height"], "width": 1000, "height": 700 - notice["height"]}
+
+
+async def test_a_format_that_docs_does_not_know_is_said(host: Host, tab: Page) -> None:
+    await tab.route(re.compile("api\\.js"), lambda it: it.fulfill(body="DocsAPI = {DocEditor: class {}}"))
+    await tab.goto(f"{host.url}{BASE}/open")
+    await expect(tab.locator("#message")).to_have_text("The document could not be opened.")
+    await expect(tab.locator("body")).to_have_attribute("data-state", "failed")
+
+
 async def test_each_device_gets_its_editor(host: Host, tab: Page) -> None:
     for device, folder in LOOKS.items():
         host.world.changes = {"device": device, "mode": Mode.VIEW if device is Device.EMBEDDED else Mode.EDIT}

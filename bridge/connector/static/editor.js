@@ -157,8 +157,12 @@
     slow = setTimeout(() => notice(words.slow, true), patience);
     state("loading");
     editor = new window.DocsAPI.DocEditor("editor", {...config, width: "100%", height: "100%", events});
+    const frame = $("stage").querySelector("iframe");
+    // Docs older than the format puts in nothing.
+    if (!frame) { fail(words.failed, "failed"); return; }
+    frame.title = title;
     // From here on the frame shows itself what it does.
-    $("stage").querySelector("iframe").addEventListener("load", () => { if (!leaving) cover(""); });
+    frame.addEventListener("load", () => { if (!leaving) cover(""); });
     ask();
   }
 

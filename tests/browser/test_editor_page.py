@@ -315,6 +315,57 @@ async def test_the_page_lets_in_the_empty_handler_of_the_real_api_and_no_other(h
     assert frame == {"x": 0, "y": notice["height"], "width": 1000, "height": 700 - notice["height"]}
 
 
+# An api.js that does nothing, and lets a test do what an editor would.
+STUB = """DocsAPI = {DocEditor: class {
+  constructor(id, config) {
+    Object.assign(window, {config, events: config.events});
+    document.getElementById(id).replaceWith(document.createElement('iframe'));
+  }
+}}"""
+
+
+async def test_what_an_editor_says_is_heard(host: Host, tab: Page) -> None:
+    host.world.page = {"edit": f"{BASE}/open?mode=edit", "every": 60}
+    host.world.changes = {"mode": Mode.VIEW, "may_edit": True}
+    await tab.route(re.compile("api\\.js"), lambda it: it.fulfill(body=STUB))
+    await tab.goto(f"{host.url}{BASE}/open?mode=view")
+    await expect(tab.locator("body")).to_have_attribute("data-state", "loading")
+    assert await tab.evaluate("config.editorConfig.mode") == "view"
+    await tab.evaluate("events.onError({data: {errorCode: -4}})")
+    await expect(tab.locator("#notice")).to_contain_text("The document could not be opened.")
+    # An editor without requestClose has no button to close it either.
+    await tab.evaluate("events.onAppReady({})")
+    await expect(tab.locator("#cover")).to_be_hidden()
+    await expect(tab.locator("#bar")).to_be_visible()
+    await tab.evaluate("events.onDocumentReady({})")
+    await tab.evaluate("events.onDocumentStateChange({data: true})")
+    await expect(tab).to_have_title("* Plan.docx")
+    await tab.evaluate("events.onMetaChange({data: {title: '$& Plan B.docx'}})")
+    await expect(tab).to_have_title("* $& Plan B.docx")
+    await tab.evaluate("events.onDocumentStateChange({data: false})")
+    await expect(tab).to_have_title("$& Plan B.docx")
+    asked = len(host.world.asked)
+    await tab.evaluate("events.onWarning({data: {warningCode: -201}})")
+    while len(host.world.asked) == asked:
+        await tab.wait_for_timeout(20)
+    await tab.evaluate("events.onRequestEditRights({})")
+    await tab.wait_for_url("**/open?mode=edit")
+    await expect(tab.locator("body")).to_have_attribute("data-state", "loading")
+    # A click on Close saves first, for there is no editor to ask; the answer may take its time, and fail.
+    await tab.evaluate("events.onAppReady({}); events.onDocumentStateChange({data: true})")
+    host.world.closing = (502, {"error": True, "message": "HumHub is away; the edit is kept."})
+    await tab.get_by_role("button", name="Close").click()
+    await expect(tab.locator("#message")).to_have_text("HumHub is away; the edit is kept.")
+    await tab.get_by_role("button", name="Close").click()
+    await expect(tab.locator("h1")).to_have_text("The folder")
+
+
+async def test_who_may_not_edit_is_offered_no_way_to_it(host: Host, tab: Page) -> None:
+    await tab.route(re.compile("api\\.js"), lambda it: it.fulfill(body=STUB))
+    await tab.goto(f"{host.url}{BASE}/open?mode=view")
+    assert "onRequestEditRights" not in await tab.evaluate("Object.keys(events)")
+
+
 async def test_a_format_that_docs_does_not_know_is_said(host: Host, tab: Page) -> None:
     await tab.route(re.compile("api\\.js"), lambda it: it.fulfill(body="DocsAPI = {DocEditor: class {}}"))
     await tab.goto(f"{host.url}{BASE}/open")

@@ -126,6 +126,7 @@
       clearTimeout(slow);
       state("ready");
       if (said === words.slow) notice("");
+      if (!leaving) cover("");
       $("bar").hidden = config.type !== "embedded" && Boolean(editor.requestClose);
     },
     onDocumentReady() {

@@ -1,8 +1,8 @@
 // The connector's entries in HumHub's menus, and the window in which documents open.
 //
 // Theory of operation. HumHub's pages change without being loaded anew, and write parts of themselves again as they like.
-// So nothing is remembered of them: after each change a scan looks for the places that should have entries, and gives
-// them to those that have none. What an entry is for stands in its own attribute, as JSON, and one listener hears every
+// So nothing is remembered of them: a scan looks in what is new for the places that should have entries, and gives them
+// to those that have none. What an entry is for stands in its own attribute, as JSON, and one listener hears every
 // click, so an entry that a page has copied, or written back from text, still works.
 //
 // A file is {guid, name, place, right}. Its place is an address of HumHub's own, where the file lies: a folder's upload, a
@@ -20,7 +20,8 @@
   const MODULE = '[data-action-url*="onlyoffice/"], [data-action-url*="onlyoffice%2F"]';
   const opened = new Map(); // By guid, where a document opens that was made in a form and isn't posted yet.
   let words, kinds, formats, targets; // menu.json
-  let scanning, returning;
+  const fresh = new Set(); // What came into the page since the last scan.
+  let scanning, returning, gone;
 
   // The bridge
 
@@ -112,26 +113,31 @@
 
   function scan() {
     scanning = 0;
-    if (document.querySelector(MODULE)) {
-      watcher.disconnect();
-      for (const node of document.querySelectorAll(`.${OURS}`)) node.remove();
-      return;
-    }
-    for (const upload of document.querySelectorAll('[data-action-click="file.uploadByType"]')) offerKinds(upload);
-    for (const list of document.querySelectorAll("[data-onlyoffice-create]")) {
-      if (!list.firstElementChild) appendKinds(list, {place: list.dataset.onlyofficeCreate});
-    }
+    const roots = [...fresh].filter((root) => root.isConnected);
+    fresh.clear();
+    const found = (selector) => new Set(roots.flatMap((root) => [root.closest(selector), ...root.querySelectorAll(selector)]));
+    const each = (selector, act) => found(selector).forEach((node) => { if (node) act(node); });
+    each(MODULE, leave);
+    if (gone) return;
+    each('[data-action-click="file.uploadByType"]', offerKinds);
+    each("[data-onlyoffice-create]:empty", (list) => appendKinds(list, {place: list.dataset.onlyofficeCreate}));
     for (const place of PLACES) {
-      for (const node of document.querySelectorAll(place.at)) {
-        if ((place.in ? place.in(node) : node).querySelector(`.${OURS}`)) continue;
+      each(place.at, (node) => {
+        if ((place.in ? place.in(node) : node).querySelector(`.${OURS}`)) return;
         try {
           offer(node, place);
         } catch {
           // It has no file, or isn't what it looks like.
         }
-      }
+      });
     }
     if (returning && document.activeElement === document.body) focus(returning);
+  }
+
+  function leave() {
+    gone = true;
+    watcher.disconnect();
+    for (const node of document.querySelectorAll(`.${OURS}`)) node.remove();
   }
 
   function offer(node, place) {
@@ -318,7 +324,7 @@
     const frame = make("iframe", {src: url.href, title: file.name, allow: "fullscreen; clipboard-read; clipboard-write"});
     const line = make("p", {});
     const button = (textContent, onclick) => make("button", {type: "button", className: "btn btn-light", textContent, onclick});
-    const shut = button(words.close, () => leave());
+    const shut = button(words.close, () => close());
     const box = make("dialog", {className: `${OURS}-editor`, "aria-label": file.name}, frame, make("div", {role: "status"}, line, shut));
     const ready = () => {
       try {
@@ -327,7 +333,7 @@
         return undefined; // It shows another site's page, such as a login.
       }
     };
-    let leaving = false;
+    let closing = false;
 
     const say = (text, ...buttons) => {
       line.textContent = text;
@@ -340,11 +346,11 @@
       box.remove();
       if (document.activeElement === document.body) focus(file.guid);
     };
-    const leave = async () => {
+    const close = async () => {
       const document_ = file.action === "view" ? undefined : ready();
       if (!document_) return end();
-      if (leaving) return undefined;
-      leaving = true;
+      if (closing) return undefined;
+      closing = true;
       say(words.saving);
       try {
         const said = await ask("close", {document: document_});
@@ -352,21 +358,21 @@
         changed(said.file, said.before);
         if (said.notice) notice(said.notice);
       } catch (error) {
-        leaving = false;
-        say(words.unsaved.replace("{reason}", error.message), button(words.again, leave), button(words.close, end));
+        closing = false;
+        say(words.unsaved.replace("{reason}", error.message), button(words.again, close), button(words.close, end));
       }
       return undefined;
     };
     const heard = (event) => {
-      if (event.source === frame.contentWindow && event.origin === location.origin && event.data?.onlyofficeBridge === "close") leave();
+      if (event.source === frame.contentWindow && event.origin === location.origin && event.data?.onlyofficeBridge === "close") close();
     };
 
     // The editor has a button of its own; until it is there, and where it doesn't come, ours is.
-    frame.onload = () => { if (ready() && !leaving) say(""); };
+    frame.onload = () => { if (ready() && !closing) say(""); };
     // Escape closes no editor unsaved, however often it is pressed.
-    box.onkeydown = (event) => { if (event.key === "Escape") { event.preventDefault(); leave(); } };
+    box.onkeydown = (event) => { if (event.key === "Escape") { event.preventDefault(); close(); } };
     box.oncancel = (event) => event.preventDefault();
-    box.onclose = () => { box.showModal(); leave(); };
+    box.onclose = () => { box.showModal(); close(); };
     window.addEventListener("message", heard);
     document.body.append(box);
     box.showModal();
@@ -390,7 +396,10 @@
   // Start
 
   const later = () => { if (!scanning) scanning = setTimeout(scan, 50); };
-  const watcher = new MutationObserver(later);
+  const watcher = new MutationObserver((changes) => {
+    for (const {addedNodes} of changes) for (const node of addedNodes) if (node.nodeType === Node.ELEMENT_NODE) fresh.add(node);
+    if (fresh.size) later();
+  });
 
   async function start() {
     const said = await ask(`menu.json?lang=${encodeURIComponent(document.documentElement.lang)}`);
@@ -400,6 +409,7 @@
     document.body.append(notices);
     window.addEventListener("click", clicked, true);
     watcher.observe(document.body, {childList: true, subtree: true});
+    fresh.add(document.body);
     scan();
     if (window.humhub?.config?.get?.("user")?.isGuest) return;
     for (const {id, text} of (await ask("notices")).notices) notice(text, id);

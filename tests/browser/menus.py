@@ -190,8 +190,12 @@ class FakeBridge:
                 return 200, {"notices": self.lines}
 
 
-EDITOR = """<!DOCTYPE html><html><body data-document="cap-1">The editor
-<button onclick="parent.postMessage({onlyofficeBridge: 'close'}, location.origin)">Done</button></body></html>"""
+EDITOR = """<!DOCTYPE html><html><body data-document="cap-1" data-framed="1">The editor
+<button>Done</button><script>
+const close = () => parent.postMessage({onlyofficeBridge: 'close'}, location.origin);
+document.querySelector('button').onclick = close;
+addEventListener('message', (event) => { document.body.dataset.told = event.data.onlyofficeBridge; close(); });
+</script></body></html>"""
 
 
 def file_of(guid: str, name: str, place: str) -> dict[str, Any]:

@@ -271,8 +271,11 @@ async def test_an_edit_is_saved_before_its_window_goes_and_nothing_closes_it_soo
     await desk.entry("Edit document").click()
     await expect(desk.page.frame_locator("dialog iframe").get_by_text("The editor")).to_be_visible()
     await expect(desk.editor.get_by_role("button", name="Close")).to_have_count(0)
-    # Escape, wherever it is heard, is a wish to close: what couldn't be saved stays.
+    # Escape, wherever it is heard, is a wish to close, which the editor is told: what couldn't be saved stays.
     await desk.editor.press("Escape")
+    await expect(desk.page.frame_locator("dialog iframe").locator("body")).to_have_attribute(
+        "data-told", "requestClose"
+    )
     failed = desk.editor.get_by_role("status")
     await expect(failed).to_contain_text("The document is not stored yet: HumHub does not answer.")
     await failed.get_by_role("button", name="Try again").click()
@@ -366,13 +369,18 @@ async def test_what_a_user_is_to_be_told_is_told_until_it_is_read(desk: Desk) ->
 
 
 async def test_a_page_of_ours_says_what_it_has(desk: Desk) -> None:
-    file = '{"guid": "a", "name": "a.docx", "place": "", "right": true}'
-    await desk.show(f"<ul data-onlyoffice-create=''></ul><p data-onlyoffice-file='{file}'></p>")
-    assert await desk.entries("ul") == created("")
-    assert await desk.entries("p") == [("a", "edit", ""), ("a", "view", "")]
+    told = 'data-bridge-file="a" data-bridge-name="a.docx" data-bridge-place="papers"'
+    await desk.show(f'<div data-bridge-create="papers"></div><p {told} data-bridge-writable></p><i {told}></i>')
+    await desk.page.locator("summary", has_text="Create document").click()
+    await expect(desk.entry("PDF form", "details")).to_be_visible()
+    await desk.page.locator("html").click(position={"x": 600, "y": 5})
+    await expect(desk.entry("PDF form", "details")).to_be_hidden()
+    assert await desk.entries("div details") == created("papers")
+    assert await desk.entries("p") == [("a", "edit", "papers"), ("a", "view", "papers")]
+    assert await desk.entries("i") == [("a", "view", "papers")]
     desk.bridge.close = {"saved": True, "file": file_of("a", "a.docx", ""), "before": "a", "notice": None}
     await desk.page.evaluate(
-        "window.told = []; document.addEventListener('onlyoffice-bridge:changed', (it) => told.push(it.detail.file.guid))"
+        "window.told = []; window.addEventListener('onlyoffice-bridge:changed', (it) => told.push(it.detail.file.guid))"
     )
     await desk.entry("Edit document").click()
     await desk.done()

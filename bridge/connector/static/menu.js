@@ -104,9 +104,11 @@
       },
     },
     {
-      // A page that knows of us says it all.
-      at: "[data-onlyoffice-file]",
-      file: (node) => JSON.parse(node.dataset.onlyofficeFile),
+      // A page of the bridge's own says it all.
+      at: "[data-bridge-file]",
+      file: ({dataset: {bridgeFile, bridgeName, bridgePlace, bridgeWritable}}) => (
+        {guid: bridgeFile, name: bridgeName, place: bridgePlace, right: bridgeWritable !== undefined}
+      ),
       show: (node, file, actions) => node.append(links(file, actions)),
     },
   ];
@@ -120,7 +122,7 @@
     each(MODULE, leave);
     if (gone) return;
     each('[data-action-click="file.uploadByType"]', offerKinds);
-    each("[data-onlyoffice-create]:empty", (list) => appendKinds(list, {place: list.dataset.onlyofficeCreate}));
+    each("[data-bridge-create]:empty", ownMenu);
     for (const place of PLACES) {
       each(place.at, (node) => {
         if ((place.in ? place.in(node) : node).querySelector(`.${OURS}`)) return;
@@ -154,7 +156,8 @@
     // A rich text brings a second menu with it, which nobody sees.
     if (!group || group.matches(".d-none") || list.querySelector(`.${OURS}`)) return;
     const folder = group.querySelector("[data-upload-url]")?.dataset.uploadUrl;
-    list.append(item(make("hr", {className: "dropdown-divider"})));
+    const head = make("h6", {className: "dropdown-header", textContent: words.createDocument});
+    list.append(item(make("hr", {className: "dropdown-divider"})), item(head));
     appendKinds(list, {place: folder ? path(folder) : postOf(list), form: !folder});
     humhub("action")?.registerHandler?.("onlyofficeBridge.create", () => {});
   }
@@ -167,7 +170,13 @@
       Object.assign(link.dataset, {actionClick: "onlyofficeBridge.create", actionProcess: "file-handler"});
       return item(link);
     });
-    list.append(item(make("h6", {className: "dropdown-header", textContent: words.createDocument})), ...made);
+    list.append(...made);
+  }
+
+  function ownMenu(node) {
+    const list = make("ul", {});
+    appendKinds(list, {place: node.dataset.bridgeCreate});
+    node.append(make("details", {className: OURS}, make("summary", {textContent: words.createDocument}), list));
   }
 
   // Elements
@@ -247,7 +256,7 @@
   }
 
   function tell(file, before) {
-    document.dispatchEvent(new CustomEvent("onlyoffice-bridge:changed", {detail: {file, before}}));
+    document.dispatchEvent(new CustomEvent("onlyoffice-bridge:changed", {bubbles: true, detail: {file, before}}));
     returning = file.guid;
     setTimeout(() => { returning = null; }, 3000);
     later();
@@ -326,11 +335,11 @@
     const button = (textContent, onclick) => make("button", {type: "button", className: "btn btn-light", textContent, onclick});
     const shut = button(words.close, () => close());
     const box = make("dialog", {className: `${OURS}-editor`, "aria-label": file.name}, frame, make("div", {role: "status"}, line, shut));
-    const ready = () => {
+    const shown = () => {
       try {
-        return frame.contentDocument.querySelector("[data-document]")?.dataset.document;
+        return {url: new URL(frame.contentWindow.location.href), ...frame.contentDocument.body.dataset};
       } catch {
-        return undefined; // It shows another site's page, such as a login.
+        return {}; // Another site's page, such as a login.
       }
     };
     let closing = false;
@@ -347,13 +356,13 @@
       if (document.activeElement === document.body) focus(file.guid);
     };
     const close = async () => {
-      const document_ = file.action === "view" ? undefined : ready();
-      if (!document_) return end();
+      const {document: open, url} = shown();
+      if (!open || url.searchParams.get("mode") === "view") return end();
       if (closing) return undefined;
       closing = true;
       say(words.saving);
       try {
-        const said = await ask("close", {document: document_});
+        const said = await ask("close", {document: open});
         end();
         changed(said.file, said.before);
         if (said.notice) notice(said.notice);
@@ -367,12 +376,17 @@
       if (event.source === frame.contentWindow && event.origin === location.origin && event.data?.onlyofficeBridge === "close") close();
     };
 
-    // The editor has a button of its own; until it is there, and where it doesn't come, ours is.
-    frame.onload = () => { if (ready() && !closing) say(""); };
-    // Escape closes no editor unsaved, however often it is pressed.
-    box.onkeydown = (event) => { if (event.key === "Escape") { event.preventDefault(); close(); } };
+    // Our pages have a button of their own; until one is there, and where none comes, this one is.
+    frame.onload = () => { if (shown().framed && !closing) say(""); };
+    // Escape closes no editor unsaved, however often it is pressed: the editor is asked, which sends what was typed last.
+    const escape = () => {
+      if (!shown().framed) return close();
+      frame.contentWindow.postMessage({onlyofficeBridge: "requestClose"}, location.origin);
+      return setTimeout(() => { if (box.isConnected && !closing) close(); }, 3000);
+    };
+    box.onkeydown = (event) => { if (event.key === "Escape") { event.preventDefault(); escape(); } };
     box.oncancel = (event) => event.preventDefault();
-    box.onclose = () => { box.showModal(); close(); };
+    box.onclose = () => { box.showModal(); escape(); };
     window.addEventListener("message", heard);
     document.body.append(box);
     box.showModal();
@@ -382,6 +396,7 @@
   // Before HumHub hears it: its menus would take a click on an entry for one of their own. A create entry it must hear.
   function clicked(event) {
     const node = event.target.closest?.(`[${ENTRY}]`);
+    for (const menu of document.querySelectorAll(`details.${OURS}`)) if (node || !menu.contains(event.target)) menu.open = false;
     if (!node) return;
     const {action, ...file} = JSON.parse(node.getAttribute(ENTRY));
     const page = node.getAttribute("href") !== "#";

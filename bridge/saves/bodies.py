@@ -17,7 +17,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import AsyncIterable, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
@@ -164,6 +164,17 @@ class Bodies:
                 free=free,
                 size=size,
             )
+
+    @contextlib.asynccontextmanager
+    async def lent(
+        self, chunks: AsyncIterable[bytes], *, filetype: str | None, promised: int | None
+    ) -> AsyncIterator[tuple[Body, Path]]:
+        """Keep what is no save for as long as the block lasts, and give it with its file; raises as :meth:`write`."""
+        body = await self.write(chunks, filetype=filetype, promised=promised, reached=lambda _step: None)
+        try:
+            yield body, self._part(body.id)
+        finally:
+            await self.abandon(body)
 
     async def publish(self, body: Body, label: dict[str, Any], reached: Callable[[Step], None]) -> None:
         """Give a written body its label and its name; then it exists."""

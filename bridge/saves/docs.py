@@ -1,7 +1,8 @@
-"""What the spool asks of ONLYOFFICE Docs: its forgotten files, by the command service.
+"""What is asked of ONLYOFFICE Docs by the command service: its forgotten files, and what the connector needs.
 
-Source: ONLYOFFICE API, command service; ``getForgottenList``, ``getForgotten``, ``deleteForgotten`` (observed on the
-real server: always 200, ``error`` 0 or a code; 1 for a key that it doesn't know).
+Source: ONLYOFFICE API, command service; ``getForgottenList``, ``getForgotten``, ``deleteForgotten``, ``forcesave``,
+``drop`` (observed on the real server: always 200, ``error`` 0 or a code; 1 for a key that it doesn't know, 4 where
+there is nothing to save).
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ _LIMIT: Final = 30.0
 class _Code(enum.IntEnum):
     OK = 0
     NO_KEY = 1
+    NOT_MODIFIED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,16 @@ class Commands:
         """Delete a forgotten file; False if there was none."""
         return bool((await self._send(node, "deleteForgotten", key)).get("error") == _Code.OK)
 
-    async def _send(self, node: Node, name: str, key: str | None = None) -> dict[str, Any]:
-        fields = {"c": name} if key is None else {"c": name, "key": key}
+    async def force_save(self, node: Node, key: str) -> bool:
+        """Have a document saved while it is open; False where there is nothing to save. A callback brings it."""
+        return bool((await self._send(node, "forcesave", key)).get("error") == _Code.OK)
+
+    async def drop(self, node: Node, key: str, user: str) -> None:
+        """Put somebody out of a session, by the id that the configuration gave them."""
+        await self._send(node, "drop", key, users=[user])
+
+    async def _send(self, node: Node, name: str, key: str | None = None, **more: Any) -> dict[str, Any]:
+        fields = {"c": name, **more} if key is None else {"c": name, "key": key, **more}
         body, headers = hop.wire_for_docs(self.topology.rings.inbox, fields, now=self.clock())
         shard = f"?shardkey={quote(key)}" if key is not None else ""
         async with node.upstream.request(
@@ -73,7 +83,7 @@ class Commands:
                 upstream_status=answer.status,
             )
         said = Command.answer(raw, lambda url: url)
-        if said.get("error") not in (_Code.OK, _Code.NO_KEY):
+        if said.get("error") not in tuple(_Code):
             raise BadAnswerError(
                 "ONLYOFFICE Docs refuses a command.",
                 remedy="Compare docs.jwt (inbox) with the secret and header that Docs expects from its storage.",

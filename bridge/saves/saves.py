@@ -21,11 +21,12 @@ from bridge.saves.docs import Commands
 from bridge.saves.forgotten import Sweep
 from bridge.saves.intake import Intake
 from bridge.saves.module import Module
+from bridge.saves.recipient import Recipient
 from bridge.saves.sessions import Sessions
 from bridge.saves.spool import Spool
 from bridge.saves.steps import Observer
 from bridge.saves.turns import Turns
-from bridge.sites import Topology
+from bridge.sites import Site, Topology
 from bridge.store.index import Index
 from bridge.store.records import State
 from bridge.store.sqlite import SqliteIndex, path_of
@@ -99,18 +100,25 @@ async def open_saves(
     *,
     observe: Observer,
     ended: Callable[[str, str], None],
+    recipient: Callable[[Topology, Site, Attempts], Recipient],
     stack: contextlib.AsyncExitStack,
 ) -> Saves:
     """Open all of it, and settle what an earlier process left; it is closed with ``stack``.
 
-    ``ended`` hears how each attempt to deliver ended, by site.
+    ``ended`` hears how each attempt to deliver ended, by site; ``recipient`` gives who takes the saves of a site
+    without HumHub's module.
     """
     spool = await open_spool(config, clock, observe)
     index, saves, turns = spool.index, config.saves, Turns()
     stack.push_async_callback(index.close)
     await spool.settle()
     attempts = Attempts(config.secret, index, spool.bodies, clock, observe, saves.attempt)
-    recipients = {site.name: Module(topology, site, attempts, clock, saves.attempt) for site in topology.sites}
+    recipients = {
+        site.name: recipient(topology, site, attempts)
+        if site.connector is not None
+        else Module(topology, site, attempts, clock, saves.attempt)
+        for site in topology.sites
+    }
     delivery = Delivery(recipients, index, clock, observe, saves.attempt, saves.storing, ended)
     commands = Commands(topology, clock)
     sessions = Sessions(topology, index, delivery, commands, turns)

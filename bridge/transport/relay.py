@@ -26,6 +26,8 @@ from bridge.transport.faults import BROKE_OFF
 from bridge.transport.memory import HELD
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from aiohttp.typedefs import LooseHeaders
 
     from bridge.transport.answer import Answer
@@ -39,6 +41,7 @@ __all__ = [
     "cut",
     "read_request",
     "request_body",
+    "send",
     "stream",
     "transfer_of",
 ]
@@ -148,6 +151,41 @@ async def _copy(
             what=f"the answer is not as long as it promised: {sent} of {promised} bytes",
             remedy=BROKE_OFF,
         )
+
+
+async def send(
+    request: web.BaseRequest, chunks: AsyncIterator[bytes], *, headers: LooseHeaders, length: int | None
+) -> web.StreamResponse:
+    """Answer the client with what ``chunks`` gives, of ``length`` bytes where that is known.
+
+    What fails before the first chunk is there is an error like any other; afterwards the client is cut off.
+    """
+    response = web.StreamResponse(headers=headers)
+    for name in _FRAMING:
+        response.headers.popall(name, None)
+    response.content_length = length
+    transfer = transfer_of(request)
+    chunk = await anext(chunks, b"")
+    await response.prepare(request)
+    try:
+        while chunk and request.method != "HEAD":
+            await response.write(chunk)
+            transfer.bytes_out += len(chunk)
+            chunk = await anext(chunks, b"")
+        if length is not None and request.method != "HEAD":
+            _check_length(transfer.bytes_out, length)
+        await response.write_eof()
+    except BaseException as error:
+        cut(request, error)
+        raise
+    transfer.complete = True
+    return response
+
+
+def _check_length(sent: int, promised: int) -> None:
+    if sent != promised:
+        what = f"{sent} of {promised} bytes"
+        raise CutError("The file is not as long as promised.", what=what, remedy=BROKE_OFF)
 
 
 class InboundBody(Body):

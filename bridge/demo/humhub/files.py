@@ -29,7 +29,8 @@ class Version:
     @property
     def etag(self) -> str:
         """Mark the content, as HumHub does: the same bytes have the same mark."""
-        digest = hashlib.sha1(self.sha1.encode(), usedforsecurity=False).digest()
+        mark = hashlib.md5(self.content(), usedforsecurity=False).hexdigest()
+        digest = hashlib.sha1(mark.encode(), usedforsecurity=False).digest()
         return f'"{base64.b64encode(digest).decode().rstrip("=")}"'
 
     def content(self) -> bytes:

@@ -52,6 +52,9 @@ class Sessions:
         self._by_id[session.id] = session
         return session
 
+    def all(self) -> list[Session]:
+        return list(self._by_id.values())
+
     def end(self, session: Session) -> None:
         self._by_id.pop(session.id, None)
 

@@ -26,15 +26,28 @@ from pathlib import Path
 import structlog
 from aiohttp import web
 
-from bridge.config import Config, Mode
-from bridge.legs import admin, browser, docs, editors, humhub
+from bridge.config import Config
+from bridge.connector.building import connectors, recipient
+from bridge.legs import admin, connector, docs, editors, humhub
 from bridge.legs.answers import Kind
 from bridge.legs.door import Door
 from bridge.legs.engines import Engines
 from bridge.legs.listener import Listening, bounds, listen
 from bridge.legs.middleware import Entrance, name_answer, shared
 from bridge.legs.opens import Opens
-from bridge.legs.state import CLOCK, ENGINES, LIMITS, METRICS, OPENS, POLLS, SAVES, SOCKETS, TOPOLOGY, Limits
+from bridge.legs.state import (
+    CLOCK,
+    CONNECTORS,
+    ENGINES,
+    LIMITS,
+    METRICS,
+    OPENS,
+    POLLS,
+    SAVES,
+    SOCKETS,
+    TOPOLOGY,
+    Limits,
+)
 from bridge.protocol.errors import ConfigurationError
 from bridge.saves.saves import Saves, open_saves
 from bridge.saves.steps import Observer, unobserved
@@ -113,7 +126,11 @@ def _leg(config: Config, common: _Common, name: str) -> web.Application:
     routes, kind, error = {
         "humhub": (humhub.routes(), Kind.MESSAGE, 1),
         "docs": (docs.routes(), Kind.MESSAGE, 1),
-        "browser": ([*editors.routes(config.docs.path), *browser.routes()], Kind.PAGE, True),
+        "browser": (
+            [*editors.routes(config.docs.path), *connector.routes()],
+            Kind.PAGE,
+            True,
+        ),
     }[name]
     app = web.Application(middlewares=shared(_entrance(config, common, name, kind, error=error)))
     limits = config.limits
@@ -125,6 +142,7 @@ def _leg(config: Config, common: _Common, name: str) -> web.Application:
     app[ENGINES] = Engines()
     app[CLOCK] = common.clock
     app[METRICS] = common.metrics
+    app[CONNECTORS] = connectors(common.topologies[name], common.saves)
     app[LIMITS] = Limits(
         body=limits.body,
         page=limits.page,
@@ -243,7 +261,15 @@ async def _common(
     _refuse_what_is_lacking(config)
     topologies = {name: await open_topology(config, stack, certificates) for name in ("browser", "docs", "humhub")}
     metrics, sockets = Metrics(), LiveSockets()
-    saves = await open_saves(config, topologies["docs"], clock, observe=steps, ended=metrics.delivered, stack=stack)
+    saves = await open_saves(
+        config,
+        topologies["docs"],
+        clock,
+        observe=steps,
+        ended=metrics.delivered,
+        recipient=recipient,
+        stack=stack,
+    )
     metrics.watch(websockets=lambda: len(sockets))
     opens = await stack.enter_async_context(Opens())
     return _Common(topologies, {}, certificates, _room(config), saves, metrics, clock, sockets, LiveSockets(), opens)
@@ -256,7 +282,6 @@ def _refuse_what_is_lacking(config: Config) -> None:
         ConfigurationError: it asks for one of these.
     """
     lacking = (
-        (any(site.mode is Mode.CONNECTOR for site in config.sites), "the connector", "sites[].mode", "relay"),
         (not isinstance(config.saves.directory, Path), "an object store for saves", "saves.directory", "a directory"),
         (not config.store.url.startswith("sqlite:"), "a Redis store", "store.url", "its default"),
         (config.workers > 1, "several workers", "workers", "1"),

@@ -29,7 +29,7 @@ import structlog
 
 from bridge.connector.humhub_pages import Listed, Listing
 from bridge.connector.storage import SignedOutError, StoredFile, Upload
-from bridge.connector.ways import Digests, Head, Sent, Way, is_etag
+from bridge.connector.ways import Digests, Head, Sent, Way
 from bridge.protocol.errors import ClientError, ConflictError, NoRouteError, RefusedError, UpstreamError
 from bridge.protocol.filenames import are_alike, cleaned, free_name, is_made_of
 from bridge.protocol.places import NOWHERE, Kind, Place
@@ -150,8 +150,9 @@ class Files:
             head = await self._way.head(self._place, guid)
             if head.size not in (None, upload.size):
                 return None
-            if is_etag(head.version):
-                return head if head.version == digests.etag else None
+            if head.version == digests.etag:
+                return head
+            # A web server that gives files out itself has ETags of its own: then only the bytes tell.
             digest = hashlib.sha256()
             async with self._way.read(self._place, guid) as content:
                 async for chunk in content.chunks:
@@ -200,9 +201,9 @@ class Files:
                 with suppress(ClientError, UpstreamError):
                     await self._way.delete(NOWHERE, Listed(sent.guid, sent.name), listing)
                 raise RefusedError("HumHub took the file and didn't attach it to the post.", upstream=self._site)
-        ours = head.version == digests.etag if is_etag(head.version) else head.size == upload.size
+        held = await self._held(sent.guid, upload, digests)
         file = self._file(sent.guid, head, may_write=True, listed=listed, handle=self._made)
-        return replace(file, version=file.version if ours else "", raw=sent.raw)
+        return replace(file, version=held.version if held is not None else "", raw=sent.raw)
 
     def _strayed(self, stored: StoredFile, wanted: str, before: Listing) -> StoredFile:
         """Say that HumHub did not do with a folder's file what it was to do: its name has changed since it was read."""

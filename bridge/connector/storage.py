@@ -169,3 +169,7 @@ class Storage(ABC):
     @abstractmethod
     async def remove(self, visitor: Visitor, file: StoredFile) -> None:
         """Delete a file."""
+
+    @abstractmethod
+    async def is_there(self) -> bool:
+        """Say whether the storage answers, whatever it says."""

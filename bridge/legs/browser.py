@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from http import HTTPStatus
 
@@ -24,6 +24,7 @@ from bridge.legs.state import CLOCK, LIMITS, OPENS, SAVES, TOPOLOGY
 from bridge.protocol.editor import rewrite
 from bridge.protocol.errors import NoRouteError, StorageError
 from bridge.protocol.headers import answerable, forwardable, set_forwarded
+from bridge.protocol.menus import CONNECTOR_PATH, Injects, injector, nonce_of, tag, takes_menus
 from bridge.protocol.notice import waiting_notice
 from bridge.protocol.pages import Asked, Page, info_target, names_backend, page_of, spelt_once
 from bridge.protocol.saveas import names_saveas
@@ -31,7 +32,7 @@ from bridge.protocol.urls import homeward
 from bridge.saves import rules
 from bridge.sites import Site
 from bridge.transport.memory import HELD
-from bridge.transport.relay import request_body, stream
+from bridge.transport.relay import request_body, send, stream
 from bridge.transport.upstream import Answer
 
 __all__ = ["page", "routes"]
@@ -66,9 +67,38 @@ async def _relayed(request: web.Request, site: Site, target: str) -> web.StreamR
     path, _, query = target.partition("?")
     saving_as = names_saveas(path, query)
     body = await saveas.form(request, site) if saving_as else request_body(request, request.app[LIMITS].body)
-    async with site.upstream.request(request.method, target, headers=_outbound(request), body=body) as answer:
+    headers, menus = _outbound(request), site.connector is not None and site.connector.menus
+    if menus:
+        _ask_for_what_can_be_read(headers)
+    async with site.upstream.request(request.method, target, headers=headers, body=body) as answer:
         note_passed(request, answer.status, answer.upstream)
+        if menus and (injects := _injects(request, site, answer)) is not None:
+            note(request, menus=True)
+            pieces = _through(injects, answer)
+            return await send(request, pieces, headers=_changed(_inbound(request, site, answer)), length=None)
         return await stream(request, answer, headers=_inbound(request, site, answer))
+
+
+def _injects(request: web.Request, site: Site, answer: Answer) -> Injects | None:
+    """Give what puts the menus' script into a page of a HumHub without the module; None for what is no whole page."""
+    if not takes_menus(answer.status, answer.headers, method=request.method, asked=request.headers):
+        return None
+    source = f"{site.base_path}{CONNECTOR_PATH}menu.js"
+    nonce = nonce_of(answer.headers.getall("Content-Security-Policy", ()))
+    return injector(tag(source, nonce), answer.headers.get("Content-Encoding", ""))
+
+
+async def _through(injects: Injects, answer: Answer) -> AsyncIterator[bytes]:
+    while chunk := await answer.chunk():
+        if piece := injects.feed(chunk):
+            yield piece
+    if piece := injects.end():
+        yield piece
+
+
+def _ask_for_what_can_be_read(headers: CIMultiDict[str]) -> None:
+    """Ask for no coding but gzip, the one that HumHub knows: what isn't asked for needn't be undone."""
+    headers["Accept-Encoding"] = "gzip" if "gzip" in headers.get("Accept-Encoding", "") else "identity"
 
 
 async def _unseen(request: web.Request, site: Site, target: str) -> tuple[web.StreamResponse, None]:
@@ -79,9 +109,7 @@ async def _unseen(request: web.Request, site: Site, target: str) -> tuple[web.St
 async def _editor(request: web.Request, site: Site, target: str) -> tuple[web.StreamResponse, str | None]:
     """Relay the editor's page, rewritten, and give the document key that it shows, if it does."""
     headers = _outbound(request)
-    # What isn't asked for needn't be undone: gzip is the one coding that HumHub knows.
-    takes_gzip = "gzip" in headers.get("Accept-Encoding", "")
-    headers["Accept-Encoding"] = "gzip" if takes_gzip else "identity"
+    _ask_for_what_can_be_read(headers)
     deadline = site.upstream.timeouts.whole
     async with site.upstream.request("GET", target, headers=headers, deadline=deadline) as answer:
         kind = answer.media_type
@@ -97,7 +125,7 @@ async def _editor(request: web.Request, site: Site, target: str) -> tuple[web.St
                 _note_unchanged(request, site, f"it is {kind or 'of no type'}, or longer than {limit} bytes")
             return await stream(request, answer, headers=_inbound(request, site, answer)), None
         page, key = await _rewritten(request, site, answer, raw)
-        return web.Response(body=page, headers=_page_headers(answer)), key
+        return web.Response(body=page, headers=_changed(answerable(answer.headers))), key
 
 
 async def _rewritten(request: web.Request, site: Site, answer: Answer, raw: bytes) -> tuple[bytes, str | None]:
@@ -169,9 +197,8 @@ def _encoded(page: bytes, coding: str) -> bytes:
     return packer.compress(page) + packer.flush()
 
 
-def _page_headers(answer: Answer) -> CIMultiDict[str]:
-    headers = answerable(answer.headers)
-    # They vouch for bytes that have changed.
+def _changed(headers: CIMultiDict[str]) -> CIMultiDict[str]:
+    """Leave out the headers that vouch for bytes which have changed."""
     for name in ("ETag", "Content-MD5", "Digest", "Last-Modified", "Accept-Ranges"):
         headers.popall(name, None)
     return headers

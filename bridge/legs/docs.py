@@ -13,7 +13,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from bridge import hop
-from bridge.legs import files, results
+from bridge.legs import documents, files, results
 from bridge.legs.answers import Kind, answers_as
 from bridge.legs.middleware import note, raw_target
 from bridge.legs.state import CLOCK, LIMITS, METRICS, SAVES, TOPOLOGY
@@ -41,6 +41,8 @@ async def download(request: web.Request) -> web.StreamResponse:
         raise NoRouteError("A callback is posted.")
     hop.check_download(topology, request.headers, target, now=now)
     hop.check_hash(found.route, found.doc)
+    if site.connector is not None:
+        return await documents.download(request, site, found.doc)
     if (waiting := await _waiting(request, site, found)) is not None:
         note(request, entry=waiting.id)
         return await files.saved(request, waiting, request.app[SAVES].spool.bodies.path(waiting.id))
@@ -70,6 +72,8 @@ async def callback(request: web.Request) -> web.StreamResponse:
     body = parse_object(await read_request(request, request.app[LIMITS].body))
     message, iat = hop.read_callback(topology, body, request.headers, found.doc, now=now)
     note(request, key=message.key, callback=message.status.name.lower())
+    if site.connector is not None:
+        documents.check_callback(request, site, found.doc)
     verdict = await request.app[SAVES].intake.take(site, message, found.target, iat=iat)
     request.app[METRICS].saved(site=site.name, outcome=verdict.outcome)
     note(request, **verdict.about)

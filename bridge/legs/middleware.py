@@ -41,7 +41,7 @@ from bridge.transport.memory import HELD, Held, Memory
 from bridge.transport.relay import CUT, PATIENCE, cut, transfer_of
 from bridge.watch.metrics import Metrics
 
-__all__ = ["Entrance", "client_of", "note", "note_passed", "raw_target", "shared"]
+__all__ = ["ID", "Entrance", "client_of", "note", "note_passed", "raw_target", "shared"]
 
 log = structlog.get_logger("bridge.request")
 
@@ -82,7 +82,7 @@ class Entrance:
 
 
 _CLIENT: Final = web.RequestKey("client", Client)
-_ID: Final = web.RequestKey("request id", str)
+ID: Final = web.RequestKey("request id", str)
 _NOTES: Final[web.RequestKey[dict[str, Any]]] = web.RequestKey("notes", dict)
 _STARTED: Final = web.RequestKey("head sent", bool)
 
@@ -117,7 +117,7 @@ def shared(entrance: Entrance) -> list[Middleware]:
 
     @web.middleware
     async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
-        request[_ID] = _request_id(request, entrance)
+        request[ID] = _request_id(request, entrance)
         request[_NOTES] = {}
         request[PATIENCE] = entrance.idle
         held = Held(entrance.memory) if entrance.memory is not None else None
@@ -164,11 +164,11 @@ async def name_answer(request: web.BaseRequest, response: web.StreamResponse) ->
     if response.headers.get("Server") == SERVER_SOFTWARE:
         # Which library answers is nobody's business; an upstream's own name stays.
         del response.headers["Server"]
-    if _ID not in request:
+    if ID not in request:
         # The server itself refused it, before any middleware: an Expect that it doesn't know.
-        request[_ID] = secrets.token_hex(8)
-        log.warning("request", request_id=request[_ID], client=peer_of(request), status=response.status)
-    response.headers[REQUEST_ID] = request[_ID]
+        request[ID] = secrets.token_hex(8)
+        log.warning("request", request_id=request[ID], client=peer_of(request), status=response.status)
+    response.headers[REQUEST_ID] = request[ID]
 
 
 def _request_id(request: web.BaseRequest, entrance: Entrance) -> str:
@@ -205,12 +205,12 @@ def _answered(request: web.Request, entrance: Entrance, error: Exception) -> web
     else:
         note(request, outcome=Failure.of(error).reason, failed=True)
         if not isinstance(error, web.HTTPException):
-            log.error("unexpected error", request_id=request[_ID], exc_info=error)
+            log.error("unexpected error", request_id=request[ID], exc_info=error)
     if request.get(_STARTED) or isinstance(error, ConnectionError):
         cut(request, error)
         raise ConnectionResetError("the answer was cut") from error
     kind = kind_of(request, entrance.kind)
-    response = answer(Failure.of(error), kind, error=entrance.error, request_id=request[_ID])
+    response = answer(Failure.of(error), kind, error=entrance.error, request_id=request[ID])
     if isinstance(request.protocol, Connection) and request.protocol.over:
         response.force_close()
     return response
@@ -267,7 +267,7 @@ def _write_line(request: web.Request, entrance: Entrance, response: web.StreamRe
         "bytes_in": moved.bytes_in,
         "bytes_out": sent,
         "client": client.address if client else peer_of(request),
-        "request_id": request[_ID],
+        "request_id": request[ID],
         **({"code": moved.code} if moved.code is not None else {}),
         **notes,
     }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from aiohttp import web
 
+from bridge.connector.connector import Connector
 from bridge.legs.engines import Engines
 from bridge.legs.opens import Opens
 from bridge.saves.saves import Saves
@@ -14,7 +15,19 @@ from bridge.sites import Topology
 from bridge.transport.websocket import LiveSockets
 from bridge.watch.metrics import Metrics
 
-__all__ = ["CLOCK", "ENGINES", "LIMITS", "METRICS", "OPENS", "POLLS", "SAVES", "SOCKETS", "TOPOLOGY", "Limits"]
+__all__ = [
+    "CLOCK",
+    "CONNECTORS",
+    "ENGINES",
+    "LIMITS",
+    "METRICS",
+    "OPENS",
+    "POLLS",
+    "SAVES",
+    "SOCKETS",
+    "TOPOLOGY",
+    "Limits",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,4 +50,5 @@ OPENS = web.AppKey("OPENS", Opens)
 POLLS = web.AppKey("POLLS", LiveSockets)
 SAVES = web.AppKey("SAVES", Saves)
 SOCKETS = web.AppKey("SOCKETS", LiveSockets)
+CONNECTORS: web.AppKey[Mapping[str, Connector]] = web.AppKey("CONNECTORS")
 CLOCK: web.AppKey[Callable[[], float]] = web.AppKey("CLOCK")

@@ -15,7 +15,10 @@ from typing import Final, Protocol
 
 from bridge.protocol.errors import BadAnswerError, CutError
 
-__all__ = ["Injector", "Injects", "Repacked", "injector", "nonce_of", "tag", "takes_menus"]
+__all__ = ["CONNECTOR_PATH", "Injector", "Injects", "Repacked", "injector", "nonce_of", "tag", "takes_menus"]
+
+CONNECTOR_PATH: Final = "/onlyoffice-bridge/"
+"""What everything of the connector lies below, on HumHub's own host."""
 
 _LIMIT: Final = 256 << 10
 _PIECE: Final = 256 << 10

@@ -1,0 +1,298 @@
+# ruff: noqa: ARG002, D102 - what a call does is said once, at Recipient
+"""The connector's storage as a recipient: a save is an upload, as the one who edited last.
+
+Theory of operation. Before each upload the file is looked at:
+
+- it holds these very bytes: an earlier attempt came through after all, and nothing is uploaded;
+- it is as the session's key expects it, or holds a save of this key whose arrival nobody heard of: it is replaced;
+- anything else: somebody changed it meanwhile. It is never overwritten: the edit becomes a second file beside it, the
+  key goes on with that one, and everybody who edits is told.
+
+The storage decides who may do what, as that person. Who edited last comes first; where they may no longer write, or
+their session is over and no key stands in for it, the others who edit are tried, whose work is in the same file. If
+nobody may, the save waits: it is a finding, and not lost.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from typing import Any, Final
+
+import structlog
+
+from bridge.connector.contents import holds_ours, upload_name
+from bridge.connector.links import Link
+from bridge.connector.storage import SignedOutError, Storage, StoredFile, Upload, Visitor
+from bridge.connector.words import msgid
+from bridge.protocol.errors import (
+    BridgeError,
+    ConflictError,
+    NoRouteError,
+    RefusedError,
+    TooLargeError,
+    UnreachableError,
+)
+from bridge.protocol.messages import Callback, Status
+from bridge.saves import rules
+from bridge.saves.attempts import Attempts, Pull
+from bridge.saves.flights import End
+from bridge.saves.recipient import Recipient
+from bridge.saves.standing import users_of
+from bridge.saves.track import Told
+from bridge.store.documents import Document, Documents, Visit
+from bridge.store.records import Entry, Flight, Record
+
+__all__ = ["Uploads", "visitor_of"]
+
+log = structlog.get_logger(__name__)
+
+# An action of a callback. Source: ONLYOFFICE API, callback handler.
+_JOINS: Final = 1
+
+_EXPORT: Final = "The edit is kept: humhub-bridge saves list, and saves export to get it."
+_SECOND: Final = msgid("While you edited {name}, somebody else changed it. Your edit was kept as {second}.")
+_STRAY: Final = msgid("{name} was renamed or moved while you edited it. Your edit was kept as {second}.")
+_SIGN_IN: Final = "Their next visit delivers it. With sites[].rest.secret, saves need no session any more."
+
+
+def visitor_of(visit: Visit) -> Visitor:
+    """Give somebody who was here before, to act for them."""
+    return Visitor(
+        id=visit.id,
+        name=visit.name,
+        language=visit.language,
+        image=visit.image,
+        number=visit.number,
+        cookies=visit.cookies,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Uploads(Recipient):
+    """Uploads the saves of one site. ``drop`` puts somebody out of a session, by its key and their id."""
+
+    site: str
+    storage: Storage
+    documents: Documents
+    attempts: Attempts
+    drop: Callable[[str, str], Awaitable[None]]
+
+    async def take(self, record: Record, flight: Flight, callback: Callback | None) -> Told:
+        entry = record.entry(flight.entry)
+        if entry is None:
+            return Told(End.UNSENT, "the save is no longer known")
+        try:
+            document = await self._document(record)
+            if document is None:
+                return Told(End.GONE, "which file this save belongs to isn't known", {"remedy": _EXPORT})
+            return await self._told(_Attempt(record, entry, flight, document))
+        except TooLargeError as error:
+            return Told(End.REFUSED, error.message, error.about)
+        except UnreachableError as error:
+            return Told(End.UNSENT, error.message, error.about)
+        except BridgeError as error:
+            # It may be stored all the same; before the next attempt that is looked at.
+            return Told(End.UNREAD, error.message, error.about)
+
+    async def _told(self, attempt: _Attempt) -> Told:
+        refusal, gone = Told(End.REFUSED, "nobody is known who may save it", {"remedy": _EXPORT}), None
+        async for visitor in self._writers(attempt):
+            try:
+                await self._store(attempt, visitor)
+            except NoRouteError as error:
+                gone = Told(End.GONE, f"the file is no longer there: {error.message}", {"remedy": _EXPORT})
+            except SignedOutError as error:
+                why = f"the session of {visitor.name} is over: {error.message}"
+                refusal = Told(End.REFUSED, why, {**error.details, "remedy": error.remedy or _SIGN_IN})
+            except RefusedError as error:
+                why = f"{visitor.name} may not save it: {error.message}"
+                refusal = Told(End.REFUSED, why, {**error.details, "remedy": error.remedy or _EXPORT})
+                await self._put_out(attempt.document.key, visitor)
+            else:
+                return Told(End.CONFIRMED)
+        return gone or refusal
+
+    async def _writers(self, attempt: _Attempt) -> AsyncIterator[Visitor]:
+        """Give who may have saved: the last author first, then the others, the latest first."""
+        writers = await self.documents.writers(self.site, attempt.document.key)
+        authors = users_of(attempt.entry)
+        for visit in sorted(writers, key=lambda visit: visit.id not in authors):
+            yield visitor_of(visit)
+
+    async def _store(self, attempt: _Attempt, visitor: Visitor) -> None:
+        """Have the save stored, and note what its key stands for from now on."""
+        document, upload = attempt.document, self._upload(attempt)
+        expected = _expected(document)
+        found = await self.storage.find(visitor, expected, upload)
+        if found is not None:
+            await self._keep(attempt, found, second=document.second)
+            return
+        file = await self.storage.look(visitor, document.guid, document.place, document.handle)
+        if not file.may_write:
+            raise RefusedError(f"They have no right to change {file.name}.")
+        unchanged = file.version == document.version and bool(file.version)
+        if not (unchanged or await holds_ours(self.storage, visitor, file, attempt.record)):
+            await self._store_beside(attempt, visitor, file, upload, _SECOND)
+            return
+        try:
+            stored = await self.storage.replace(visitor, file, upload)
+        except ConflictError:
+            await self._store_beside(attempt, visitor, file, upload, _STRAY)
+            return
+        await self._keep(attempt, stored, second=document.second or stored.stray)
+        if stored.stray:
+            await self._tell_all(document, _STRAY, name=file.name, second=stored.name)
+
+    async def _store_beside(
+        self, attempt: _Attempt, visitor: Visitor, file: StoredFile, upload: Upload, text: str
+    ) -> None:
+        """Keep an edit of a file that was changed meanwhile as a second one; of a repeated attempt, the same one."""
+        name = _second_name(file.name, visitor, attempt.entry)
+        wanted = dataclasses.replace(file, guid="", name=name, version="")
+        stored = await self.storage.find(visitor, wanted, upload)
+        if stored is None:
+            stored = await self.storage.add(visitor, file.place, name, upload)
+        await self._keep(attempt, stored, second=True)
+        log.warning(
+            "a file was changed or moved while it was edited; the edit is a second file",
+            site=self.site,
+            key=attempt.document.key,
+            guid=file.guid,
+            second=stored.guid,
+        )
+        await self._tell_all(attempt.document, text, name=file.name, second=stored.name)
+
+    async def _keep(self, attempt: _Attempt, stored: StoredFile, *, second: bool) -> None:
+        document = dataclasses.replace(
+            attempt.document,
+            guid=stored.guid,
+            place=stored.place,
+            name=stored.name,
+            version=stored.version,
+            handle=stored.handle,
+            second=second,
+            current=not rules.clears(attempt.flight.status),
+        )
+        await self.documents.keep(document)
+
+    async def _tell_all(self, document: Document, text: str, **arguments: str) -> None:
+        for visit in await self.documents.writers(self.site, document.key):
+            await self.documents.tell(self.site, visit.id, text, **arguments)
+
+    def _upload(self, attempt: _Attempt) -> Upload:
+        entry = attempt.entry
+        pull = Pull(entry, self.attempts.bodies.path(entry.id), attempt.flight.number)
+        return Upload(pull.path, entry.size, entry.sha256, before_end=lambda: self.attempts.pulled(pull))
+
+    async def _document(self, record: Record) -> Document | None:
+        """Give what a key stands for; where that was lost, as its latest callback's capability says it."""
+        known = await self.documents.document(self.site, record.key)
+        if known is not None:
+            return known
+        link = Link.of_target(record.target or "")
+        if link is None:
+            return None
+        # What the file holds now isn't known to be what was edited, so it is not replaced.
+        return Document(site=self.site, key=record.key, guid=link.guid, place=link.place, name="", version="")
+
+    # --- what became of it, and news --------------------------------------------------------------------------------
+
+    async def knows_key(self, record: Record) -> bool | None:
+        """Look whether the storage holds what the attempt in question brought: then its session has ended."""
+        flight = record.flight
+        entry = record.entry(flight.entry) if flight is not None else None
+        if flight is None or entry is None:
+            return None
+        try:
+            document = await self._document(record)
+            if document is None:
+                return None
+            attempt = _Attempt(record, entry, flight, document)
+            found = await self._found(attempt)
+        except BridgeError as error:
+            log.info("a storage doesn't say what it holds", site=self.site, key=record.key, why=error.message)
+            return None
+        return found
+
+    async def _found(self, attempt: _Attempt) -> bool | None:
+        known: bool | None = None
+        async for visitor in self._writers(attempt):
+            try:
+                found = await self.storage.find(visitor, _expected(attempt.document), self._upload(attempt))
+            except (RefusedError, NoRouteError):
+                continue
+            if found is not None:
+                await self._keep(attempt, found, second=attempt.document.second)
+                return False
+            known = True
+        return known
+
+    async def hear(self, record: Record, callback: Callback) -> Told:
+        """See that who joins may still do so: Docs' own tokens let an editor come back for weeks."""
+        document = await self.documents.document(self.site, record.key)
+        if callback.status == Status.EDITED and document is not None:
+            for identity in _joining(callback.fields):
+                await self._check(document, identity)
+        return Told(End.CONFIRMED)
+
+    async def _check(self, document: Document, identity: str) -> None:
+        visit = await self.documents.visit(self.site, identity)
+        if visit is None:
+            return
+        try:
+            await self.storage.look(visitor_of(visit), document.guid, document.place, document.handle)
+        except SignedOutError:
+            return  # who closed HumHub goes on editing; what they may is asked again when it is saved
+        except (RefusedError, NoRouteError):
+            await self._put_out(document.key, visitor_of(visit))
+
+    async def _put_out(self, key: str, visitor: Visitor) -> None:
+        log.warning("somebody may no longer have a document open", site=self.site, key=key, visitor=visitor.id)
+        try:
+            await self.drop(key, visitor.id)
+        except BridgeError as error:
+            log.warning("somebody stays in a session", site=self.site, key=key, why=error.message)
+
+    async def is_there(self) -> bool:
+        return await self.storage.is_there()
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """One attempt: what is known of the key, the save, its number, and what the key stands for."""
+
+    record: Record
+    entry: Entry
+    flight: Flight
+    document: Document
+
+
+def _expected(document: Document) -> StoredFile:
+    return StoredFile(
+        guid=document.guid,
+        place=document.place,
+        name=document.name,
+        size=0,
+        version=document.version,
+        may_write=False,
+        handle=document.handle,
+    )
+
+
+def _second_name(name: str, visitor: Visitor, entry: Entry) -> str:
+    """Name the second file after who edited, and when; for one save always the same."""
+    path = PurePosixPath(name)
+    when = datetime.fromtimestamp(entry.kept, UTC).strftime("%Y-%m-%d %H.%M")
+    return upload_name(f"{path.stem} ({visitor.name}, {when})", path.suffix)
+
+
+def _joining(fields: dict[str, Any]) -> list[str]:
+    actions = fields.get("actions")
+    found = actions if isinstance(actions, list) else []
+    return [
+        str(one["userid"]) for one in found if isinstance(one, dict) and one.get("type") == _JOINS and "userid" in one
+    ]

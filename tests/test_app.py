@@ -19,7 +19,7 @@ from aiohttp import web
 from yarl import URL
 
 from bridge.app import running
-from bridge.config import Config, Listen, Mode, TlsConfig, UpstreamConfig
+from bridge.config import Config, Listen, TlsConfig, UpstreamConfig
 from bridge.protocol.errors import ConfigurationError, StorageError
 from tests.legs.fakes import NOW, Bridge, configuration, doc, serving, with_site, yaml_of
 from tests.ports import fresh_port
@@ -143,7 +143,6 @@ async def test_an_address_that_is_taken_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (with_site(mode=Mode.CONNECTOR), "connector"),
         (
             lambda config: dataclasses.replace(
                 config, saves=dataclasses.replace(config.saves, directory=URL("s3://x"))

@@ -31,7 +31,7 @@ from bridge.demo.docs import Callback, DocsSettings, SmallDocs
 from bridge.demo.humhub import HumHubSettings, SmallHumHub
 from bridge.demo.networks import BROWSERS, DOCS, HUMHUB, check_addresses
 from bridge.demo.person import Person
-from bridge.demo.wiring import Addresses, Layout, configuration, module_addresses
+from bridge.demo.wiring import Addresses, Layout, configuration, documents, module_addresses
 from bridge.store.sqlite import path_of
 
 # Each HumHub has a header of its own where there are several.
@@ -261,6 +261,7 @@ async def house(
                 "trusts_forwarded": laid.certificate is not None,
                 "tls": shown,
                 "trust": trusted,
+                "onlyoffice": not laid.connector,
                 **(humhub or {}),
             }
         )
@@ -277,6 +278,9 @@ async def house(
         docs=SmallDocs(docs_settings, directory / "docs"),
         layout=laid,
     )
+    if laid.connector == "directory":
+        documents(directory).mkdir(parents=True, exist_ok=True)
+        without = (*without, "humhub")
     try:
         if "humhub" not in without:
             await made.start_humhub()

@@ -20,7 +20,9 @@ from bridge.config import (
     Legs,
     LimitsConfig,
     Listen,
+    Mode,
     NodeConfig,
+    RestConfig,
     SavesConfig,
     SiteConfig,
     StoreConfig,
@@ -64,6 +66,8 @@ class Layout:
     """Browsers reach HumHub itself, and only the module's three settings lead to the bridge; else by the front door."""
     sites: int = 1
     certificate: Certificate | None = None
+    connector: str = ""
+    """Where the bridge is the integration: `humhub` has no module, or a `directory` is in its place."""
 
     @property
     def scheme(self) -> str:
@@ -152,6 +156,9 @@ def configuration(
                 hosts=(_host(addresses, layout, site),) if several else (),
                 base_path=humhub.base_path,
                 jwt=KeyRingConfig(header=humhub.header, secrets=(Secret(humhub.secret),) if humhub.secret else ()),
+                mode=Mode.CONNECTOR if layout.connector else Mode.RELAY,
+                directory=documents(directory) if layout.connector == "directory" else None,
+                rest=RestConfig(secret=Secret(humhub.rest_secret) if humhub.rest_secret else None),
             )
             for site, humhub in enumerate(humhubs)
         ),
@@ -164,6 +171,11 @@ def configuration(
         limits=LimitsConfig(connections=_CONNECTIONS),
         store=StoreConfig(url=f"sqlite:///{directory / 'bridge' / 'bridge.db'}"),
     )
+
+
+def documents(directory: Path) -> Path:
+    """Give the directory that is a site, where one is."""
+    return directory / "documents"
 
 
 def _host(addresses: Addresses, layout: Layout, site: int) -> str:

@@ -1,0 +1,215 @@
+"""The connector and a HumHub without the module: created, edited, saved as the user, and what goes wrong on the way."""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bridge.config import Config
+from bridge.demo.colleague import Colleague
+from bridge.demo.house import House, house
+from bridge.demo.humhub.samples import odt
+from bridge.demo.person import PageError, Person
+
+FOLDER = "/s/team/cfiles/upload?fid=1"
+KEY = "k" * 64
+
+
+def hasty(config: Config) -> Config:
+    """Wait for no slow HumHub after an attempt without an answer."""
+    return dataclasses.replace(config, saves=dataclasses.replace(config.saves, storing=0.5))
+
+
+@dataclasses.dataclass(slots=True)
+class Desk:
+    """A house whose HumHub has no module, and people who are logged in there."""
+
+    house: House
+    people: dict[str, Person] = dataclasses.field(default_factory=dict)
+    colleagues: list[Colleague] = dataclasses.field(default_factory=list)
+
+    async def colleague(self, name: str) -> Colleague:
+        self.people[name] = await self.house.log_in(name)
+        self.colleagues.append(Colleague.of(self.people[name]))
+        return self.colleagues[-1]
+
+    def log_out(self, name: str) -> None:
+        """Forget somebody in HumHub, in all their browsers."""
+        humhub = self.house.humhub
+        humhub.users[name].auth_key = secrets.token_urlsafe(24)
+        for session in list(humhub.sessions.all()):
+            humhub.sessions.end(session)
+
+    def text(self, guid: str) -> bytes:
+        return self.house.humhub.files[guid].content()
+
+    def names(self) -> list[str]:
+        return sorted(entry.file.name for entry in self.house.humhub.cfiles.entries.values())
+
+
+@pytest.fixture
+def rest() -> str | None:
+    return KEY
+
+
+@pytest.fixture
+async def desk(tmp_path: Path, rest: str | None) -> AsyncIterator[Desk]:
+    humhub = {"rest_secret": rest}
+    async with house(tmp_path, docs={"save_delay": 0.2}, adjust=hasty, connector="humhub", humhub=humhub) as h:
+        made = Desk(h)
+        try:
+            yield made
+        finally:
+            for one in made.colleagues:
+                await one.close()
+
+
+async def test_a_document_of_a_folder_is_edited_by_two_and_keeps_its_guid(desk: Desk) -> None:
+    alice, admin = await desk.colleague("alice"), await desk.colleague("admin")
+    made = await alice.create("docx", "Plan", FOLDER)
+    guid = made["file"]["guid"]
+    assert desk.names() == ["Plan.docx"]
+    page, one = await alice.edit(guid, FOLDER)
+    other, two = await admin.edit(guid, FOLDER)
+    assert other.key == page.key
+    assert page.config["editorConfig"]["user"]["name"] == "Alice O'Brien & <Co>"
+    await one.write("from Alice")
+    await two.see("from Alice")
+    await one.leave()
+    await two.leave()
+    assert (await desk.house.told(page.key)).acknowledged
+    assert desk.names() == ["Plan.docx"]
+    assert len(desk.house.humhub.files[guid].versions) == 2
+    again, three = await alice.edit(guid, FOLDER)
+    assert again.key != page.key
+    await three.see("from Alice")
+
+
+async def test_a_member_without_the_right_views(desk: Desk) -> None:
+    alice, carol = await desk.colleague("alice"), await desk.colleague("carol")
+    guid = (await alice.create("docx", "Plan", FOLDER))["file"]["guid"]
+    page = await carol.open(guid, FOLDER)
+    assert page.config["editorConfig"]["mode"] == "view"
+    assert page.notice
+
+
+async def test_who_is_no_member_opens_nothing(desk: Desk) -> None:
+    alice, bobby = await desk.colleague("alice"), await desk.colleague("bobby")
+    guid = (await alice.create("docx", "Plan", FOLDER))["file"]["guid"]
+    with pytest.raises(PageError, match="403"):
+        await bobby.open(guid, FOLDER)
+    with pytest.raises(PageError, match="403"):
+        await bobby.create("docx", "Mine", FOLDER)
+
+
+async def test_a_guest_is_asked_to_sign_in(desk: Desk) -> None:
+    alice = await desk.colleague("alice")
+    guid = (await alice.create("docx", "Plan", FOLDER))["file"]["guid"]
+    guest = Colleague(desk.house.browser_url)
+    try:
+        with pytest.raises(PageError, match="401"):
+            await guest.open(guid, FOLDER)
+    finally:
+        await guest.close()
+
+
+async def test_a_file_that_was_changed_meanwhile_is_not_overwritten(desk: Desk) -> None:
+    alice = await desk.colleague("alice")
+    guid = (await alice.create("docx", "Plan", FOLDER))["file"]["guid"]
+    page, editor = await alice.edit(guid, FOLDER)
+    await editor.write("mine")
+    humhub = desk.house.humhub
+    theirs = humhub.store.receive_bytes(desk.text(guid) + b"\0theirs")
+    humhub.store.replace(humhub.files[guid], theirs)
+    said = await alice.shut(page)
+    assert desk.text(guid).endswith(b"theirs")
+    assert said["saved"]
+    assert said["file"]["guid"] != guid
+    assert said["file"]["name"].startswith("Plan (Alice")
+    assert len(desk.names()) == 2
+    assert await alice.notices()
+
+
+async def test_a_save_is_delivered_after_the_user_has_logged_out(desk: Desk) -> None:
+    admin = await desk.colleague("admin")
+    guid = (await admin.create("docx", "Plan", FOLDER))["file"]["guid"]
+    page, editor = await admin.edit(guid, FOLDER)
+    await editor.write("late")
+    desk.log_out("admin")
+    await editor.leave()
+    assert (await desk.house.told(page.key)).acknowledged
+    assert len(desk.house.humhub.files[guid].versions) == 2
+    assert desk.house.humhub.uploads[-1].how == "rest"
+
+
+@pytest.mark.parametrize("rest", [None])
+async def test_without_a_key_it_waits_for_the_next_visit(desk: Desk) -> None:
+    admin = await desk.colleague("admin")
+    guid = (await admin.create("docx", "Plan", FOLDER))["file"]["guid"]
+    page, editor = await admin.edit(guid, FOLDER)
+    await editor.write("later")
+    desk.log_out("admin")
+    await editor.leave()
+    assert not (await desk.house.told(page.key)).acknowledged
+    assert len(desk.house.saves) == 1
+    assert len(desk.house.humhub.files[guid].versions) == 1
+    await desk.people["admin"].log_in()
+    await admin.notices()
+    await desk.house.until(lambda: not desk.house.saves, within=20)
+    assert len(desk.house.humhub.files[guid].versions) == 2
+
+
+async def test_a_renamed_file_gets_its_save_under_its_new_name(desk: Desk) -> None:
+    alice = await desk.colleague("alice")
+    guid = (await alice.create("docx", "Plan", FOLDER))["file"]["guid"]
+    page, editor = await alice.edit(guid, FOLDER)
+    await editor.write("more")
+    desk.house.humhub.files[guid].name = "Ziel.docx"
+    said = await alice.shut(page)
+    assert said["file"]["guid"] == guid
+    assert desk.names() == ["Ziel.docx"]
+    assert len(desk.house.humhub.files[guid].versions) == 2
+
+
+async def test_an_attachment_of_a_post_is_replaced(desk: Desk) -> None:
+    alice = await desk.colleague("alice")
+    humhub = desk.house.humhub
+    made = await alice.create("docx", "Minutes", "")
+    file = humhub.files[made["file"]["guid"]]
+    post = humhub.add_post("alice", "Our minutes", [file])
+    place = f"/s/team/post/post/edit?id={post.number}"
+    page, editor = await alice.edit(file.guid, place)
+    await editor.write("said")
+    said = await alice.shut(page)
+    assert said["before"] == file.guid
+    assert said["file"]["guid"] != file.guid
+    assert post.guids == [said["file"]["guid"]]
+    assert file.guid not in humhub.files
+    # The session goes on with the new one; who opens it joins.
+    other, late = await (await desk.colleague("admin")).edit(said["file"]["guid"], place)
+    assert other.key == page.key
+    await late.see("said")
+
+
+async def test_a_text_is_converted_into_the_folder(desk: Desk) -> None:
+    alice = await desk.colleague("alice")
+    guid = desk.house.humhub.add_cfile("Agenda.odt", odt("One point"), owner="alice").file.guid
+    made = await alice.convert(guid, FOLDER, "docx")
+    assert made["name"] == "Agenda.docx"
+    assert desk.names() == ["Agenda.docx", "Agenda.odt"]
+    made = await alice.convert(guid, FOLDER, "docx", instead=True)
+    assert "Agenda.odt" not in desk.names()
+
+
+async def test_pages_get_the_menus_script_once(desk: Desk) -> None:
+    alice = await desk.colleague("alice")
+    async with alice.http.get(f"{desk.house.browser_url}/dashboard") as answer:
+        page = await answer.text()
+    assert page.count('src="/onlyoffice-bridge/menu.js"') == 1
+    async with alice.http.get(f"{desk.house.browser_url}/onlyoffice-bridge/menu.js") as answer:
+        assert answer.status == 200
+        assert answer.content_type == "text/javascript"

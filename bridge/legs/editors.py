@@ -178,7 +178,7 @@ async def connection(
     if "websocket" in said["transport"]:
         with contextlib.ExitStack() as held:
             async with sessions.beginning(key):
-                held.enter_context(sessions.socket(key))
+                held.enter_context(sessions.presence.socket(key))
             held.callback(note_end, request, node.name)
             response = await relay_websocket(
                 request,
@@ -195,10 +195,10 @@ async def connection(
             return response
     if "sid" not in said:
         async with sessions.beginning(key):
-            sessions.polled(key)
+            sessions.presence.polled(key)
         if request.method == "GET":
             return await _handshake(request, node, target, headers, key)
-    sessions.polled(key)
+    sessions.presence.polled(key)
     if request.method == "POST":
         passed = pass_payload(opening, await _packets(request))
         if passed.opens:

@@ -41,6 +41,8 @@ _FETCH: Final = 300.0
 # After a save ended, Docs is given so long to make of our answer what it makes, in seconds.
 _QUIET: Final = 30.0
 _LATER: Final = 0.5
+# Docs takes an editor for gone that it hasn't heard of for 45 s, and saves 5 s after the last one; then that has come.
+_GONE: Final = 120.0
 
 
 @dataclass(slots=True)
@@ -100,6 +102,10 @@ class Sweep:
     def _quiet(self) -> float:
         return min(_QUIET, self.interval)
 
+    @property
+    def _gone(self) -> float:
+        return min(_GONE, 12 * self.interval)
+
     async def sweep(self, node: Node) -> None:
         """Settle all forgotten files of one node."""
         began, ticket = asyncio.get_running_loop().time(), await self.index.ticket()
@@ -151,14 +157,15 @@ class Sweep:
         if any(0 <= now - when < self._quiet for when in times):
             self.soon()
             return False
-        return not (record.callbacks or self.sessions.is_open(key))
+        return not (record.callbacks or self.sessions.presence.is_open(key))
 
     async def _decide(self, node: Node, draft: Draft, body: Body, modified: float | None) -> None:
         site, key = draft.site, draft.key
         record = await self.index.read(site, key, matching=(body.sha256,))
         if not await self._is_quiet(site, key):
             return
-        match rules.for_forgotten(record, body.sha256, ticket=draft.arrival, open_session=False):
+        known = False if self.sessions.presence.left_for(key) > self._gone else None
+        match rules.for_forgotten(record, body.sha256, ticket=draft.arrival, open_session=known, modified=modified):
             case Forgotten.DELETE:
                 self.observe(Step.FORGETTING, site, key)
                 await self.commands.forget(node, key)

@@ -225,17 +225,22 @@ def served(record: Record) -> Entry | None:
     return newest if newest is not None and newest.state is State.WAITING and newest.held else None
 
 
-def for_forgotten(record: Record, sha256: str, *, ticket: int, open_session: bool) -> Forgotten:
-    """Say what to do with a forgotten file of the key, by its hash; it was listed at ``ticket``.
+def for_forgotten(
+    record: Record, sha256: str, *, ticket: int, open_session: bool | None, modified: float | None
+) -> Forgotten:
+    """Say what to do with a forgotten file of the key, by its hash, dated ``modified``; it was listed at ``ticket``.
 
     While somebody edits, it is left: a session that began from it ends with a save. So it is if a callback came since
-    the list was asked for: Docs may have made another file of our answer.
+    the list was asked for: Docs may have made another file of our answer. And so it is while nobody knows whether
+    somebody edits (None) and its date doesn't say whether it is older than the newest save: a session that began from
+    it may have brought that.
     """
     if open_session or record.callbacks or record.flight is not None or record.arrived > ticket:
         return Forgotten.LEAVE
     newest, same = record.newest, [entry for entry in record.entries if entry.sha256 == sha256]
     if not same:
-        return Forgotten.TAKE
+        unsure = open_session is None and newest is not None and _is_as_old(modified, newest.iat)
+        return Forgotten.LEAVE if unsure else Forgotten.TAKE
     if any(entry.state is State.DEAD for entry in same):
         return Forgotten.LEAVE  # whatever else HumHub has, it doesn't have this
     if newest is not None and newest.state is State.SUPERSEDED and newest.sha256 == sha256:
@@ -243,14 +248,20 @@ def for_forgotten(record: Record, sha256: str, *, ticket: int, open_session: boo
     return Forgotten.DELETE if newest is not None and newest.state is State.DELIVERED else Forgotten.LEAVE
 
 
-def place_of_forgotten(record: Record, ticket: int, modified: float | None = None) -> float:
+def place_of_forgotten(record: Record, ticket: int, modified: float | None) -> float:
     """Give the ``iat`` of a forgotten file that was listed at ``ticket``.
 
     Docs made it of a save that it had just sent: when, by the clock of its tokens, is its date. So what was saved by a
-    session that began from it comes after it. Without a date it comes after all that came before the list.
+    session that began from it comes after it. Where the date doesn't say, it comes after all that came before the list:
+    when nobody edits, Docs has no file any more from which a session began, for the session's own save took its place.
     """
     before = max((entry.iat for entry in record.entries if entry.arrival < ticket), default=0.0)
-    return before if modified is None else modified
+    return before if modified is None or _is_as_old(modified, before) else modified
+
+
+def _is_as_old(modified: float | None, iat: float) -> bool:
+    """Say whether a file's date doesn't tell it from a save: both count whole seconds, or there is none."""
+    return modified is None or int(modified) == int(iat)
 
 
 def revived(record: Record, identity: str, *, now: float) -> Record:

@@ -21,6 +21,7 @@ from bridge.saves.docs import Commands
 from bridge.saves.forgotten import Sweep
 from bridge.saves.intake import Intake
 from bridge.saves.module import Module
+from bridge.saves.presence import Presence
 from bridge.saves.recipient import Recipient
 from bridge.saves.sessions import Sessions
 from bridge.saves.spool import Spool
@@ -121,7 +122,7 @@ async def open_saves(
     }
     delivery = Delivery(recipients, index, clock, observe, saves.attempt, saves.storing, ended)
     commands = Commands(topology, clock)
-    sessions = Sessions(topology, index, delivery, commands, turns)
+    sessions = Sessions(topology, index, delivery, commands, turns, Presence(asyncio.get_running_loop().time))
     courier = Courier(topology, index, spool, delivery, clock)
     sweep = Sweep(topology, index, spool, sessions, commands, turns, clock, observe, saves.sweep, courier.wake)
     courier.delivered = sweep.soon

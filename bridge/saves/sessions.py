@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -22,6 +21,7 @@ from bridge.saves import rules
 from bridge.saves.delivery import Delivery
 from bridge.saves.docs import Commands
 from bridge.saves.fetching import digest_of
+from bridge.saves.presence import Presence
 from bridge.saves.rules import Forgotten, Hold, Settle
 from bridge.saves.steps import Step
 from bridge.saves.turns import Turns
@@ -37,49 +37,22 @@ _PATIENCE: Final = 20.0
 _LOOK: Final = 0.1
 # Between two questions to HumHub about one attempt.
 _ASK_AGAIN: Final = 1.0
-# Docs gives up a poll after 25 s without a word, and an editor after 45: one that hasn't polled for so long is gone.
-_POLLS_LAST: Final = 90.0
 
 
 @dataclass(slots=True)
 class Sessions:
-    """Knows which keys are open through this worker, and settles keys before they are."""
+    """Settles keys before they are opened; ``presence`` is told when they are, and knows who has them open."""
 
     topology: Topology
     index: Index
     delivery: Delivery
     commands: Commands
     turns: Turns
-    _sockets: Counter[str] = field(default_factory=Counter)
-    _polled: dict[str, float] = field(default_factory=dict)
-
-    @contextlib.contextmanager
-    def socket(self, key: str) -> Iterator[None]:
-        """Count an open websocket of a key, for as long as the block lasts."""
-        self._sockets[key] += 1
-        try:
-            yield
-        finally:
-            self._sockets[key] -= 1
-            if not self._sockets[key]:
-                del self._sockets[key]
-
-    def polled(self, key: str) -> None:
-        """Note that an editor of a key has polled."""
-        now = asyncio.get_running_loop().time()
-        self._polled[key] = now
-        if len(self._polled) > len(self._sockets) + 1000:
-            self._polled = {name: when for name, when in self._polled.items() if now - when < _POLLS_LAST}
-
-    def is_open(self, key: str) -> bool:
-        """Say whether an editor has the key open through this worker."""
-        polled = self._polled.get(key)
-        recently = polled is not None and asyncio.get_running_loop().time() - polled < _POLLS_LAST
-        return key in self._sockets or recently
+    presence: Presence
 
     @contextlib.asynccontextmanager
     async def beginning(self, key: str) -> AsyncIterator[None]:
-        """Settle a key before a session on it begins inside the block; the key counts as open from its end on.
+        """Settle a key before a session on it begins inside the block, which says that it is open.
 
         Raises:
             OverloadError: it can't be settled now.

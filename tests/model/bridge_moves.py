@@ -168,14 +168,16 @@ def _sweep(rules: Rules, setting: Setting, document: Document) -> Iterator[Move]
 def _settling(rules: Rules, setting: Setting, document: Document, find: Find) -> Iterator[Move]:
     """Settle what was read of the forgotten copy. A key counts as open until the save of its session has come."""
     is_open = document.session is not None or document.saving is not None
-    for open_session in {is_open, is_open and not setting.blind_sweep}:
-        for modified in {find.modified, None if setting.undated else find.modified}:
-            yield _settled_find(rules, document, find, modified, open_session=open_session)
+    modified = None if setting.undated else find.modified
+    for open_session in (is_open, None) if setting.blind_sweep else (is_open,):
+        yield _settled_find(rules, document, find, modified, open_session=open_session)
 
 
-def _settled_find(rules: Rules, document: Document, find: Find, modified: float | None, *, open_session: bool) -> Move:
+def _settled_find(
+    rules: Rules, document: Document, find: Find, modified: float | None, *, open_session: bool | None
+) -> Move:
     record, done, content = document.record, replace(document, find=None), find.content or frozenset()
-    match rules.for_forgotten(record, show(content), ticket=find.ticket, open_session=open_session):
+    match rules.for_forgotten(record, show(content), ticket=find.ticket, open_session=open_session, modified=modified):
         case Forgotten.DELETE:
             return Move("the sweep deletes the forgotten copy", replace(done, forgotten=None))
         case Forgotten.TAKE:

@@ -33,10 +33,12 @@ def docs_moves(setting: Setting, document: Document, *, faults: bool) -> Iterato
                 )
 
 
-def called_back(document: Document, content: Content, status: int, source: int) -> Document:
-    """Send a callback; it arrives, and gets its place in the order."""
+def called_back(
+    document: Document, content: Content, status: int, source: int, *, iat: float | None = None
+) -> Document:
+    """Send a callback, dated ``iat`` or now; it arrives, and gets its place in the order."""
     ticket = document.next_ticket
-    callback = Callback(content, status, source, document.next_iat, ticket)
+    callback = Callback(content, status, source, document.next_iat if iat is None else iat, ticket)
     known = (*document.record.callbacks, OpenCallback(ticket=ticket, owner=""))
     return replace(
         document,
@@ -45,9 +47,10 @@ def called_back(document: Document, content: Content, status: int, source: int) 
     )
 
 
-def force_saved(document: Document, session: Session) -> Document:
-    """Save while people edit."""
-    return called_back(document, session.content, Status.FORCED_SAVE, document.next_source)
+def force_saved(document: Document, session: Session, *, hasty: bool) -> Document:
+    """Save while people edit; ``hasty``: in the second of the forgotten copy that the session began from."""
+    iat = document.forgotten_at if hasty and document.forgotten is not None else None
+    return called_back(document, session.content, Status.FORCED_SAVE, document.next_source, iat=iat)
 
 
 def left(document: Document, session: Session, status: int) -> Document:

@@ -198,7 +198,8 @@ class Moves:
             edited = session._replace(content=session.content | {edit}, changed=True)
             yield f"K{key}: edit {edit} is made", _spend(into(revised(known, session=edited)), edits=1)
         if session.changed and budget.forced:
-            after = _saving(into(revised(force_saved(known, session))), session.content)
+            saved = force_saved(known, session, hasty=self.setting.hasty)
+            after = _saving(into(revised(saved)), session.content)
             yield f"K{key}: Docs sends a 6 with {show(session.content)}", _spend(after, forced=1)
         if session.members > 1:
             others = session._replace(members=session.members - 1)

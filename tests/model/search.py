@@ -133,7 +133,7 @@ def _is_quiet(rules: Rules, document: Document) -> bool:
     if document.forgotten is None:
         return True
     record, copy = document.record, show(document.forgotten)
-    what = rules.for_forgotten(record, copy, ticket=document.next_ticket, open_session=False)
+    what = rules.for_forgotten(record, copy, ticket=document.next_ticket, open_session=False, modified=None)
     return bool(what is Forgotten.LEAVE)
 
 

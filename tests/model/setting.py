@@ -20,6 +20,7 @@ class Setting:
         blind_sweep: the bridge doesn't know of a session: its people haven't come back since a start, or the last one
             has just left and Docs' save is on its way.
         undated: Docs doesn't say when it made a forgotten copy.
+        hasty: a session that begins from a forgotten copy saves in the very second of its date.
         slow_opening: time passes between the bridge's gate and Docs' opening.
     """
 
@@ -35,4 +36,5 @@ class Setting:
     slow_sweep: bool = False
     blind_sweep: bool = False
     undated: bool = False
+    hasty: bool = False
     slow_opening: bool = False

@@ -220,7 +220,7 @@ async def test_what_is_discarded_leaves_a_row_and_no_body(kept: Kept, desk: Desk
 
 async def forgotten(kept: Kept, entry: Entry) -> Forgotten:
     record = await kept.index.read(entry.site, entry.key, matching=(entry.sha256,))
-    return rules.for_forgotten(record, entry.sha256, ticket=99, open_session=False)
+    return rules.for_forgotten(record, entry.sha256, ticket=99, open_session=False, modified=None)
 
 
 async def test_the_sweep_does_not_bring_back_what_was_discarded(kept: Kept, desk: Desk) -> None:

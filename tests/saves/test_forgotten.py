@@ -98,11 +98,40 @@ async def test_a_file_from_after_the_newest_save_is_newer(scene: Scene) -> None:
     assert [track.pulled for track in scene.humhub.tracks] == [docx("old"), docx("new")]
 
 
-async def test_a_file_without_a_date_comes_after_what_came_before_the_list(scene: Scene) -> None:
+async def test_a_file_without_a_date_comes_after_what_came_before_the_list(make_scene: MakeScene) -> None:
+    scene = await make_scene(sweep=0.05)
+    assert await scene.join() == 0
     assert await scene.save(docx("old"), status=6, iat=NOW + 50) == 0
     scene.docs.forget("k1", docx("new"))
     await scene.until(lambda: scene.docs.forgotten == {})
     assert scene.humhub.has == {"k1": docx("new")}
+
+
+async def test_after_a_start_a_file_of_the_newest_saves_own_second_is_not_put_over_it(make_scene: MakeScene) -> None:
+    """Both dates count whole seconds: a session that began from the file may have saved, and its people be on their way
+    back to it."""
+    scene = await make_scene(sweep=300.0)
+    assert [await scene.join(key) for key in ("k1", "k2")] == [0, 0]
+    assert await scene.save(docx("new"), status=6, iat=NOW + 50) == 0
+    await scene.stop()
+    scene.docs.forget("k1", docx("old"), made=NOW + 50)
+    scene.docs.forget("k2", docx("another"))
+    scene.clock.jump(60)
+    await scene.start()
+    await scene.until(lambda: "k2" in scene.humhub.has)  # its turn comes after that of k1
+    assert scene.humhub.has["k1"] == docx("new")
+    assert scene.entries() == [(docx("new"), "delivered")]
+    assert scene.docs.forgotten["k1"] == docx("old")
+
+
+async def test_a_file_of_the_newest_saves_own_second_is_newer_when_nobody_can_be_editing(make_scene: MakeScene) -> None:
+    scene = await make_scene(sweep=0.05)
+    assert await scene.join() == 0
+    assert await scene.save(docx("old"), status=6, iat=NOW + 50) == 0
+    scene.docs.forget("k1", docx("new"), made=NOW + 50)
+    await scene.until(lambda: scene.docs.forgotten == {})
+    assert scene.entries() == [(docx("old"), "delivered"), (docx("new"), "delivered")]
+    assert [track.pulled for track in scene.humhub.tracks] == [docx("old"), docx("new")]
 
 
 async def test_a_save_that_comes_while_the_file_is_fetched_comes_after_it(scene: Scene) -> None:
@@ -123,8 +152,8 @@ async def test_a_save_that_comes_while_the_file_is_fetched_comes_after_it(scene:
 
 
 async def test_one_key_has_one_path_for_ever_and_its_files_are_told_by_their_bytes(scene: Scene) -> None:
-    for word in ("first", "second"):
-        scene.docs.forget("k1", docx(word))
+    for made, word in enumerate(("first", "second")):
+        scene.docs.forget("k1", docx(word), made=NOW + made)
         await scene.until(lambda: scene.docs.forgotten == {})
     assert [track.pulled for track in scene.humhub.tracks] == [docx("first"), docx("second")]
 
@@ -135,7 +164,7 @@ async def test_one_key_has_one_path_for_ever_and_its_files_are_told_by_their_byt
 async def test_a_file_that_is_no_document_stands_in_no_waiting_saves_way(scene: Scene) -> None:
     scene.humhub.behave = failing
     assert await scene.save(docx("edit"), status=6) == 1
-    scene.docs.forget("k1", b"half a document")
+    scene.docs.forget("k1", b"half a document", made=NOW + 900)
     await scene.until(lambda: len(scene.entries()) == 2)
     scene.humhub.behave = None
     await scene.until(lambda: scene.humhub.has == {"k1": docx("edit")})
@@ -145,7 +174,7 @@ async def test_a_file_that_is_no_document_stands_in_no_waiting_saves_way(scene: 
 async def test_a_clock_that_jumps_keeps_no_file_at_docs(scene: Scene, jump: float) -> None:
     assert await scene.save(docx("a"), status=6) == 0
     scene.clock.jump(jump)
-    scene.docs.forget("k1", docx("b"))
+    scene.docs.forget("k1", docx("b"), made=NOW + 900)
     await scene.until(lambda: scene.docs.forgotten == {})
     assert scene.humhub.has == {"k1": docx("b")}
 

@@ -205,15 +205,48 @@ FOR_FORGOTTEN: dict[str, tuple[Record, str, bool, Forgotten]] = {
 @pytest.mark.parametrize("case", FOR_FORGOTTEN)
 def test_what_becomes_of_a_forgotten_file(case: str) -> None:
     record, found, open_session, expected = FOR_FORGOTTEN[case]
-    assert rules.for_forgotten(record, found, ticket=99, open_session=open_session) is expected
+    assert rules.for_forgotten(record, found, ticket=99, open_session=open_session, modified=None) is expected
 
 
 def test_a_forgotten_file_comes_when_docs_made_it_or_before_all_that_came_since_the_list() -> None:
     record = known(WAITS, NEWER)  # of arrivals 5 and 6
-    assert rules.place_of_forgotten(record, 5) == 0.0
-    assert rules.place_of_forgotten(record, 6) == WAITS.iat
-    assert rules.place_of_forgotten(record, 7) == NEWER.iat
+    assert rules.place_of_forgotten(record, 5, None) == 0.0
+    assert rules.place_of_forgotten(record, 6, None) == WAITS.iat
+    assert rules.place_of_forgotten(record, 7, None) == NEWER.iat
     assert rules.place_of_forgotten(record, 7, NOW - 3) == NOW - 3
+
+
+IN_DOUBT = {
+    "nothing else is known": (known(), None, Forgotten.TAKE),
+    "without a date": (known(BY_FORCE), None, Forgotten.LEAVE),
+    "older than the newest": (known(BY_FORCE), BY_FORCE.iat - 1, Forgotten.TAKE),
+    "of the newest one's second": (known(BY_FORCE), BY_FORCE.iat, Forgotten.LEAVE),
+    "of its second, by a clock that counts less than seconds": (
+        known(replace(BY_FORCE, iat=BY_FORCE.iat + 0.9)),
+        BY_FORCE.iat,
+        Forgotten.LEAVE,
+    ),
+    "newer than the newest": (known(BY_FORCE), BY_FORCE.iat + 1, Forgotten.TAKE),
+}
+
+
+@pytest.mark.parametrize("case", IN_DOUBT)
+def test_while_nobody_knows_whether_somebody_edits_a_forgotten_file_is_left_if_its_date_does_not_tell(
+    case: str,
+) -> None:
+    record, modified, expected = IN_DOUBT[case]
+    assert rules.for_forgotten(record, STRANGE, ticket=99, open_session=None, modified=modified) is expected
+    # Once nobody can be editing, it is there because it is newer than all that came.
+    assert rules.for_forgotten(record, STRANGE, ticket=99, open_session=False, modified=modified) is Forgotten.TAKE
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.9])
+def test_a_forgotten_file_of_the_newest_saves_second_is_newer(fraction: float) -> None:
+    newest = replace(BY_FORCE, iat=BY_FORCE.iat + fraction)
+    iat = rules.place_of_forgotten(known(newest), 99, BY_FORCE.iat)
+    record, _ = rules.enter(known(newest), entry("found", iat=iat, arrival=99, sha256=STRANGE), ticket=None)
+    assert record.newest is not None
+    assert record.newest.sha256 == STRANGE
 
 
 # --- entering ---
@@ -546,8 +579,8 @@ def test_a_session_on_a_quiet_key_changes_nothing() -> None:
 
 def test_a_forgotten_file_is_left_if_a_callback_came_since_it_was_listed() -> None:
     record = known(BY_FORCE, arrived=8)
-    assert rules.for_forgotten(record, BY_FORCE.sha256, ticket=8, open_session=False) is Forgotten.DELETE
-    assert rules.for_forgotten(record, BY_FORCE.sha256, ticket=7, open_session=False) is Forgotten.LEAVE
+    assert rules.for_forgotten(record, BY_FORCE.sha256, ticket=8, open_session=False, modified=None) is Forgotten.DELETE
+    assert rules.for_forgotten(record, BY_FORCE.sha256, ticket=7, open_session=False, modified=None) is Forgotten.LEAVE
 
 
 def test_a_key_that_humhub_knew_to_the_end_and_lost_later_is_a_dead_letter() -> None:

@@ -90,7 +90,7 @@ class Intake:
             told = await self.carrier.delivery.recipients[site.name].hear(record, callback)
         except UpstreamError as error:
             return Verdict(0, Outcome.NOTED, f"HumHub: {error.message}", about=error.about)
-        if told.end is End.FAILED:
+        if told.end in (End.FAILED, End.UNREAD):
             return Verdict(0, Outcome.NOTED, told.why, about={"upstream": site.name, **told.about})
         if told.end is End.CONFIRMED:
             return Verdict(0, Outcome.DELIVERED)

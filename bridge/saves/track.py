@@ -64,6 +64,9 @@ def read_answer(status: int, raw: bytes) -> Told:
         # To its login page. Source: HumHub's access rules, and the module's backend controller.
         why = "HumHub redirects (302): it is in maintenance mode, or has another address or scheme"
         return Told(End.FAILED, why, {"remedy": _MOVED})
+    if status > HTTPStatus.INTERNAL_SERVER_ERROR:
+        # The word of a proxy or web server that has given PHP up: that may go on, and store what it pulled.
+        return Told(End.UNREAD, f"the server before HumHub answered {status}", {"remedy": _FAILED})
     return Told(End.FAILED, f"HumHub answered {status}: {_said(raw)}", {"remedy": _FAILED})
 
 

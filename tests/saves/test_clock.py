@@ -100,10 +100,10 @@ async def test_a_clock_that_jumped_while_the_bridge_was_away(make_scene: MakeSce
 
 
 class Slow:
-    """Stores what it pulled ``seconds`` later, whoever still waits; once."""
+    """Stores what it pulled ``seconds`` later, whoever still waits; once. A proxy before it may say so, with a status."""
 
-    def __init__(self, scene: Scene, seconds: float) -> None:
-        self._scene, self._seconds = scene, seconds
+    def __init__(self, scene: Scene, seconds: float, status: int | None = None) -> None:
+        self._scene, self._seconds, self._status = scene, seconds, status
         self.stored = asyncio.Event()
         self._work: asyncio.Task[None] | None = None
 
@@ -111,6 +111,8 @@ class Slow:
         self._scene.humhub.behave = None
         _, body = await self._scene.humhub.pull(message["url"])
         self._work = asyncio.create_task(self._later(message, body))
+        if self._status is not None:
+            return web.Response(status=self._status, text="<html>Gateway Time-out</html>", content_type="text/html")
         await asyncio.sleep(60)
         return web.Response()
 
@@ -123,10 +125,17 @@ class Slow:
         self.stored.set()
 
 
-async def test_a_two_that_humhub_stores_late_is_found_out_and_not_sent_again(make_scene: MakeScene) -> None:
+# How the bridge learns that nobody waits for HumHub any more: by its own limit, or by a proxy's word.
+GIVEN_UP = [None, 502, 503, 504, 524]
+
+
+@pytest.mark.parametrize("status", GIVEN_UP)
+async def test_a_two_that_humhub_stores_late_is_found_out_and_not_sent_again(
+    make_scene: MakeScene, status: int | None
+) -> None:
     scene = await make_scene(attempt=0.3, storing=2.0)
     scene.clock.run(1.0)
-    slow = scene.humhub.behave = Slow(scene, 0.8)
+    slow = scene.humhub.behave = Slow(scene, 0.8, status)
     assert await scene.save(BODY) == 1
     assert not slow.stored.is_set()
     await scene.until(lambda: scene.states() == ["delivered"])
@@ -134,10 +143,13 @@ async def test_a_two_that_humhub_stores_late_is_found_out_and_not_sent_again(mak
     assert (scene.humhub.has, scene.humhub.tracks) == ({"k1": BODY}, [])
 
 
-async def test_a_six_that_humhub_stores_late_never_replaces_a_newer_save(make_scene: MakeScene) -> None:
+@pytest.mark.parametrize("status", GIVEN_UP)
+async def test_a_six_that_humhub_stores_late_never_replaces_a_newer_save(
+    make_scene: MakeScene, status: int | None
+) -> None:
     scene = await make_scene(attempt=0.3, storing=1.0, deadline=20.0)
     scene.clock.run(1.0)
-    slow = scene.humhub.behave = Slow(scene, 0.8)
+    slow = scene.humhub.behave = Slow(scene, 0.8, status)
     assert await scene.save(docx("old"), status=6, iat=NOW) == 1
     assert not slow.stored.is_set()
     assert await scene.save(BODY, status=2, iat=NOW + 5) == 0

@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from bridge.saves.steps import Step
+from tests.crash.retold import decisive
 from tests.crash.story import Outcome, told
 
 _KILLS_A_STORY = 20
@@ -31,10 +32,12 @@ def main() -> int:
         print(_line(outcome), flush=True)  # noqa: T201 - a command prints
         if outcome.faults:
             print("\n".join(outcome.story))  # noqa: T201
-            print(f"\nIn the story of seed {outcome.seed}:", *outcome.faults, sep="\n  ")  # noqa: T201
-            print(f"Told again by: python -m tests.crash --seed {outcome.seed}")  # noqa: T201
     print(_table(outcomes, time.monotonic() - began))  # noqa: T201
-    return 1 if any(outcome.faults for outcome in outcomes) else 0
+    # At the very end: often nothing else is kept of what a command says.
+    faulty = [outcome for outcome in outcomes if outcome.faults]
+    for outcome in faulty:
+        print(_case(outcome))  # noqa: T201
+    return 1 if faulty else 0
 
 
 def _arguments() -> argparse.Namespace:
@@ -70,6 +73,13 @@ def _line(outcome: Outcome) -> str:
     return (
         f"seed {outcome.seed}: {kills} kills, {outcome.counts['unique bodies']} bodies, {outcome.seconds:.1f} s: {said}"
     )
+
+
+def _case(outcome: Outcome) -> str:
+    """Say what is wrong with a story, and what led to it."""
+    said = "\n  ".join([f"\nIn the story of seed {outcome.seed}:", *outcome.faults])
+    led = "\n".join(decisive(outcome.story))
+    return f"{said}\n\n{led}\n\nMuch like it again: python -m tests.crash --seed {outcome.seed}"
 
 
 def _table(outcomes: list[Outcome], seconds: float) -> str:

@@ -19,7 +19,7 @@ from bridge.demo.docs.session import Session, State
 from tests.crash.documents import marks_in
 from tests.crash.world import World
 
-__all__ = ["File", "Stored", "Verdict", "judge", "outstanding", "weigh"]
+__all__ = ["File", "Stored", "Verdict", "digest_of", "files_of", "guid_of", "judge", "outstanding", "weigh"]
 
 _SAVES = (2, 3, 6)
 
@@ -51,7 +51,7 @@ class File:
     stored: list[Stored] = field(default_factory=list)
 
     def add(self, body: bytes) -> None:
-        self.rank.setdefault(_digest(body), len(self.bodies))
+        self.rank.setdefault(digest_of(body), len(self.bodies))
         self.bodies.append(body)
 
 
@@ -78,7 +78,7 @@ def _is_unsaved(session: Session) -> bool:
 def judge(world: World) -> Verdict:
     """Judge a world at rest."""
     verdict = Verdict()
-    files = _files(world)
+    files = files_of(world)
     for guid, file in files.items():
         found = weigh(file, world.house.humhub.files[guid].content())
         verdict.faults += found.faults
@@ -97,7 +97,8 @@ def weigh(file: File, content: bytes) -> Verdict:
     return verdict
 
 
-def _files(world: World) -> dict[str, File]:
+def files_of(world: World) -> dict[str, File]:
+    """Give what Docs put together and HumHub stored, by the file's guid."""
     humhub = world.house.humhub
     files = {guid: File(file.name) for guid, file in humhub.files.items()}
     for version in sorted((one for docs in world.docs for one in docs.versions), key=lambda one: one.at):
@@ -107,16 +108,18 @@ def _files(world: World) -> dict[str, File]:
     ):
         assert track.version is not None
         assert track.stored_at is not None
-        stored = Stored(track.stored_at, _digest(track.version.read_bytes()), track.halved)
-        files[_guid(track.version)].stored.append(stored)
+        stored = Stored(track.stored_at, digest_of(track.version.read_bytes()), track.halved)
+        files[guid_of(track.version)].stored.append(stored)
     return files
 
 
-def _guid(path: Path) -> str:
+def guid_of(path: Path) -> str:
+    """Give the guid of the file that a stored version is of."""
     return path.name.rpartition(".")[0]
 
 
-def _digest(body: bytes) -> str:
+def digest_of(body: bytes) -> str:
+    """Give the SHA-256 of a body."""
     return hashlib.sha256(body).hexdigest()
 
 
@@ -160,7 +163,7 @@ def _content(file: File, verdict: Verdict) -> None:
 def _claims(world: World, files: dict[str, File], verdict: Verdict) -> None:
     """See that Docs heard 0 only for what HumHub had stored by then."""
     # A killed Docs may have put together what the next one brings.
-    bodies = {one.folder: _digest(one.data) for docs in world.docs for one in docs.versions}
+    bodies = {one.folder: digest_of(one.data) for docs in world.docs for one in docs.versions}
     for call in (one for docs in world.docs for one in docs.callbacks):
         if call.status in _SAVES:
             verdict.counts[f"callbacks with a save, answered {_heard(call.acknowledged)}"] += 1

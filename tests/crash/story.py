@@ -14,12 +14,13 @@ from pathlib import Path
 from bridge.saves.steps import Step
 from tests.crash.judge import judge, outstanding
 from tests.crash.mortal import Life
+from tests.crash.retold import retell
 from tests.crash.script import Desk, Reaper, Weather
 from tests.crash.world import World, world
 
 __all__ = ["Outcome", "tell", "told"]
 
-_REST = 20.0
+_REST, _BIRTH = 20.0, 60.0
 _FILES = 6
 
 
@@ -54,7 +55,7 @@ async def tell(seed: int, kills: int, *, named: float = 0.67) -> Outcome:
             outcome.counts = lived.counts + verdict.counts
             outcome.steps = lived.steps
             if outcome.faults:
-                outcome.story = _retell(lived, outcome.faults)
+                outcome.story = retell(lived, outcome.faults)
     outcome.seconds = time.monotonic() - began
     return outcome
 
@@ -68,8 +69,7 @@ def told(seed: int, kills: int) -> Outcome:
 
 async def _happen(lived: World, chance: random.Random, kills: int, named: float, outcome: Outcome) -> None:
     life = await lived.begin_bridge()
-    async with asyncio.timeout(10):
-        await life.ready.wait()
+    await _born(life)
     for person in lived.people:
         await person.log_in()
     closing = asyncio.Event()
@@ -94,6 +94,15 @@ async def _happen(lived: World, chance: random.Random, kills: int, named: float,
         raise ExceptionGroup("at the end", [_Wrong(f"a bridge ended by itself: {life.failure}")])
 
 
+async def _born(life: Life) -> None:
+    """Wait for the first bridge: the process that it is forked from has everything to import."""
+    try:
+        async with asyncio.timeout(_BIRTH):
+            await life.ready.wait()
+    except TimeoutError as error:
+        raise ExceptionGroup("at the start", [_Wrong(f"no bridge was ready after {_BIRTH:.0f} s")]) from error
+
+
 async def _reap(reaper: Reaper, life: Life, kills: int) -> None:
     failure = await reaper.reap(life, kills)
     if failure is not None:
@@ -109,37 +118,3 @@ async def _rest(lived: World) -> None:
         await asyncio.sleep(0.05)
     lived.tell("everything", "is at rest")
     await asyncio.sleep(0.3)
-
-
-def _retell(lived: World, faults: list[str]) -> list[str]:
-    """Put together what was done, seen, saved and stored, in order: of the files that something is wrong with."""
-    files = [file for file in lived.house.humhub.files.values() if any(file.name in fault for fault in faults)]
-    guids = {file.guid for file in files}
-    names = {file.name for file in files} | guids | {key for key, guid in lived.guid_of.items() if guid in guids}
-    others = (
-        {file.name for file in lived.house.humhub.files.values()}
-        | {file.guid for file in lived.house.humhub.files.values()}
-        | set(lived.guid_of)
-    )
-    lines = [(one.at, one.who, one.what) for one in lived.happenings]
-    for docs in lived.docs:
-        lines += [(one.at, "Docs", f"puts {one.key} together: {one.folder}") for one in docs.versions]
-        for call in docs.callbacks:
-            lines.append((call.sent, "Docs", f"sends a {call.status} for {call.key}"))
-            if call.settled is not None:
-                answers = ", ".join(f"{one.answer} {one.body}"[:80] for one in call.attempts)
-                lines.append((call.settled, "Docs", f"has heard of the {call.status} for {call.key}: {answers}"))
-    for track in lived.house.humhub.tracks:
-        lines.append((track.begun, "HumHub", f"gets a {track.status} for {track.key}"))
-        if track.stored_at is not None and track.version is not None:
-            half = " by half" if track.halved else ""
-            name = f"{track.version.name}, {track.size} bytes"
-            lines.append((track.stored_at, "HumHub", f"stores the {track.status} for {track.key}{half} as {name}"))
-    told = [
-        (at, who, what)
-        for at, who, what in sorted(lines)
-        if not files
-        or any(one in f"{who} {what}" for one in names)
-        or not any(one in f"{who} {what}" for one in others)
-    ]
-    return [f"{at - lived.began:8.3f}  {who:<16} {what}" for at, who, what in told]

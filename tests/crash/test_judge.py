@@ -9,6 +9,7 @@ import zipfile
 import pytest
 
 from tests.crash.judge import File, Stored, weigh
+from tests.crash.retold import decisive
 
 
 def body(*marks: str) -> bytes:
@@ -64,3 +65,14 @@ def test_what_is_wrong_is_said(bodies: list[bytes], deliveries: list[Stored], co
     else:
         with pytest.raises(AssertionError, match=said):
             raise AssertionError("; ".join(verdict.faults))
+
+
+def test_of_a_long_story_the_lines_are_given_that_lead_to_where_something_older_was_stored() -> None:
+    older = "HumHub stores the 6 for k as guid.9, 960 bytes: body 7, which is older than body 8"
+    story = [f"a{number}" for number in range(100)] + ["bridge 1 step listed", older] + ["b"] * 100
+    assert decisive(story) == [*(f"a{number}" for number in range(61, 100)), older, *("b" * 5)]
+
+
+def test_of_a_story_with_another_fault_the_last_lines_are_given() -> None:
+    assert decisive([f"a{number}" for number in range(100)]) == [f"a{number}" for number in range(60, 100)]
+    assert decisive([]) == []

@@ -33,11 +33,15 @@ Fields = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt: the plain fields that were sent, and the answer (a status, or what broke) with its body."""
+    """One attempt: the plain fields that were sent, and the answer (a status, or what broke) with its body.
+
+    `at` is when its tokens were made: seconds since the epoch, of which they tell the whole ones.
+    """
 
     fields: Fields
     answer: int | str
-    body: str = ""
+    body: str
+    at: float
 
 
 @dataclass(slots=True)
@@ -78,7 +82,8 @@ class Caller:
         return callback.acknowledged
 
     async def _attempt(self, url: str, fields: Fields) -> Attempt:
-        authorization, plain, body_token = self._sign(fields)
+        now = time.time()
+        authorization, plain, body_token = self._sign(fields, now)
         filetype = {"filetype": plain.pop("filetype")} if "filetype" in plain else {}
         text = compact({**plain, **({"token": body_token} if body_token else {}), **filetype})
         sent = {**plain, **filetype}
@@ -86,14 +91,14 @@ class Caller:
             async with asyncio.timeout(self.settings.callback_timeout):
                 answer, body = await self.outgoing.post_json(url, text, authorization)
         except TimeoutError:
-            return Attempt(sent, "timeout")
+            return Attempt(sent, "timeout", "", now)
         except (aiohttp.ClientError, CallError, OSError, ValueError) as error:
-            return Attempt(sent, str(error) or type(error).__name__)
-        return Attempt(sent, answer, body)
+            return Attempt(sent, str(error) or type(error).__name__, "", now)
+        return Attempt(sent, answer, body, now)
 
-    def _sign(self, fields: Fields) -> tuple[str, Fields, str]:
+    def _sign(self, fields: Fields, now: float) -> tuple[str, Fields, str]:
         """Return the header's value, the plain fields and the body's token; no tokens without a secret."""
-        now, secret = time.time(), self.settings.secret
+        secret = self.settings.secret
         plain = dict(fields)
         if not secret:
             return "", plain, ""

@@ -57,9 +57,9 @@ class Answer:
         return self.body.length if isinstance(self.body, Piece) else len(self.body)
 
 
-def html(text: str, *, page: bool = False) -> Answer:
+def html(text: str, status: int = 200, *, page: bool = False) -> Answer:
     """Answer with a fragment, or with a whole page, which carries the CSRF token."""
-    return Answer(body=text.encode(), needs_csrf_cookie=page)
+    return Answer(status=status, body=text.encode(), needs_csrf_cookie=page)
 
 
 def as_json(value: Any, status: int = 200) -> Answer:

@@ -75,6 +75,8 @@ class Fault:
     """Track only: the URL is fetched whole, then 500 without storing."""
     slow: float = 0
     """Track and uploads: what came is stored so many seconds later, whether somebody still waits or not."""
+    impatient: float | None = None
+    """Track only: a proxy before HumHub answers 504 after so many seconds, and the work goes on."""
     dies: Literal["writing", "stored", "cleared"] | None = None
     """Track only: the whole server is killed, with half of the body stored, with the body stored and the key kept, or
     with the key cleared and no answer sent. It is to be tidied up (`kill`) and started again. Uploads know `stored`."""

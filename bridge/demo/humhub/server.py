@@ -66,7 +66,7 @@ class SmallHumHub:
         self._runner: web.AppRunner | None = None
         self._server: asyncio.Server | None = None
         self._address = ("127.0.0.1", 0)
-        self._running: set[asyncio.Task[Any]] = set()
+        self.at_work: set[asyncio.Task[Any]] = set()
         self.died = asyncio.Event()
         """Set when a fault killed the server."""
 
@@ -164,7 +164,7 @@ class SmallHumHub:
     async def kill(self) -> None:
         """End in the middle of everything; files, keys and users stay, as on disk, and `start` begins again."""
         self.die()
-        running = list(self._running)
+        running = list(self.at_work)
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
@@ -182,11 +182,11 @@ class SmallHumHub:
         """Serve, and know what is to be dropped when the server is killed."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  # a handler always runs in one
-        self._running.add(task)
+        self.at_work.add(task)
         try:
             return await self._serve(request)
         finally:
-            self._running.discard(task)
+            self.at_work.discard(task)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         links = self.links()

@@ -52,6 +52,8 @@ class HumHubSettings:
     """A theme that shows documents in ONLYOFFICE's embedded viewer, with links for who looks at them."""
     read_to_write: float = 0.01
     """Seconds from a request's reading of a file to its writing of a new document key: others may read meanwhile."""
+    longest_request: float = 60.0
+    """PHP's own limit, in seconds (`request_terminate_timeout`): after it a callback is ended, and stores nothing."""
 
     @property
     def internal_url(self) -> str:

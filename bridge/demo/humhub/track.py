@@ -11,10 +11,10 @@ import json
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from bridge.demo.humhub import tokens
-from bridge.demo.humhub.answers import Answer, HumHubError, InternalError, as_json
+from bridge.demo.humhub.answers import Answer, HumHubError, InternalError, as_json, html
 from bridge.demo.humhub.call import Call
 from bridge.demo.humhub.faults import Fault
 from bridge.demo.humhub.files import Body
@@ -44,6 +44,8 @@ class TrackCall:
     """What was stored, as it lies on disk."""
     halved: bool = False
     """Whether the server died over it and only half of it is there."""
+    given_up: bool = False
+    """Whether a proxy has answered meanwhile."""
 
 
 class SaveError(Exception):
@@ -54,6 +56,18 @@ async def track(call: Call) -> Answer:
     """Answer a callback."""
     note = TrackCall(key=call.the_file().key)
     call.hub.tracks.append(note)
+    patience = call.fault.impatient if call.fault is not None else None
+    if patience is None:
+        return await _noted(call, note)
+    work = asyncio.create_task(_noted(call, note))
+    call.hub.at_work.add(work)
+    work.add_done_callback(call.hub.at_work.discard)
+    done, _ = await asyncio.wait({work}, timeout=patience)
+    note.given_up = not done
+    return work.result() if done else html("<html><head><title>504 Gateway Time-out</title></head></html>", status=504)
+
+
+async def _noted(call: Call, note: TrackCall) -> Answer:
     try:
         answer = await _track(call, note)
     except HumHubError as error:
@@ -106,6 +120,10 @@ async def _save(call: Call, note: TrackCall, data: dict[str, Any]) -> None:
         raise SaveError("Disk full" if fault.after_fetch else f"Could not save onlyoffice document: {data['url']}")
     if fault.slow:
         await asyncio.sleep(fault.slow)
+    if time.monotonic() - note.begun > call.hub.settings.longest_request:
+        # Nothing may come between this and the storing: whoever counts on the limit may be storing something newer.
+        body.discard()
+        await _break(call, note, "cut", "the request took too long")
     file.key_locked = data["status"] == 6
     note.halved = fault.dies == "writing"
     _store(call, note, body.halved() if note.halved else body)
@@ -113,7 +131,7 @@ async def _save(call: Call, note: TrackCall, data: dict[str, Any]) -> None:
         await _die(call)
     if fault.after_store is not None:
         file.key_locked = False
-        await _break(call, fault.after_store)
+        await _break(call, note, fault.after_store, "failed after the content was stored")
     if data["status"] != 6:
         file.key = None
     file.key_locked = False
@@ -129,12 +147,12 @@ def _store(call: Call, note: TrackCall, body: Body) -> None:
     note.stored, note.size, note.version, note.stored_at = body.sha1, body.size, call.the_file().path, time.monotonic()
 
 
-async def _break(call: Call, how: str) -> None:
-    """Fail between storing and clearing the key."""
-    if how == "cut" and call.request.transport is not None:
+async def _break(call: Call, note: TrackCall, how: str, why: str) -> NoReturn:
+    """Fail in the middle: with a 500, or by a connection that is cut."""
+    if how == "cut" and not note.given_up and call.request.transport is not None:
         call.request.transport.abort()
         await asyncio.sleep(0)
-    raise InternalError("failed after the content was stored")
+    raise InternalError(why)
 
 
 async def _die(call: Call) -> None:

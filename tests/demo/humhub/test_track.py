@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Awaitable, Callable
@@ -168,6 +170,39 @@ async def test_the_answer_can_be_cut_after_storing(
     with pytest.raises(aiohttp.ClientError):
         await call_back(doc(hub, file), status=2, url=f"{upstream.url}/file/new.docx", filetype="docx")
     assert (file.key is None, file.content() == OLD) == (False, False)
+
+
+async def test_a_proxy_gives_up_and_humhub_goes_on(
+    hub: SmallHumHub, file: HumHubFile, upstream: Upstream, call_back: CallBack
+) -> None:
+    hub.faults.add("track", Fault(impatient=0.05, slow=0.2))
+    reply = await call_back(doc(hub, file), status=2, url=f"{upstream.url}/file/new.docx", filetype="docx")
+    assert (reply.status, file.key is None, file.content() == OLD) == (504, False, True)
+    async with asyncio.timeout(5):
+        while file.key is not None:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
+    assert file.content() != OLD
+
+
+async def test_what_goes_on_ends_when_the_server_is_killed(
+    hub: SmallHumHub, file: HumHubFile, upstream: Upstream, call_back: CallBack
+) -> None:
+    hub.faults.add("track", Fault(impatient=0.05, slow=0.2))
+    await call_back(doc(hub, file), status=2, url=f"{upstream.url}/file/new.docx", filetype="docx")
+    await hub.kill()
+    await asyncio.sleep(0.3)
+    assert (file.key is None, file.content() == OLD) == (False, True)
+
+
+@pytest.mark.parametrize(("longest", "stores"), [(0.05, False), (60.0, True)])
+async def test_a_request_that_takes_longer_than_php_lets_it_is_ended_and_stores_nothing(
+    *, longest: float, stores: bool, hub: SmallHumHub, file: HumHubFile, upstream: Upstream, call_back: CallBack
+) -> None:
+    hub.reconfigure(longest_request=longest)
+    hub.faults.add("track", Fault(slow=0.1))
+    with contextlib.nullcontext() if stores else pytest.raises(aiohttp.ClientError):
+        await call_back(doc(hub, file), status=2, url=f"{upstream.url}/file/new.docx", filetype="docx")
+    assert (file.key is None, file.content() == OLD) == (stores, not stores)
 
 
 async def test_the_answer_can_come_late(

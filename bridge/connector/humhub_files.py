@@ -148,20 +148,23 @@ class Files:
         """Look at a file that may hold an upload; None if it doesn't, or can't be looked at."""
         try:
             head = await self._way.head(self._place, guid)
-            if head.size not in (None, upload.size):
-                return None
-            if head.version == digests.etag:
-                return head
-            # A web server that gives files out itself has ETags of its own: then only the bytes tell.
-            digest = hashlib.sha256()
-            async with self._way.read(self._place, guid) as content:
-                async for chunk in content.chunks:
-                    digest.update(chunk)
+            return head if await self._holds(guid, head, upload, digests) else None
         except SignedOutError:
             raise
         except (RefusedError, NoRouteError):
             return None
-        return head if digest.hexdigest() == upload.sha256 else None
+
+    async def _holds(self, guid: str, head: Head, upload: Upload, digests: Digests) -> bool:
+        """Say whether a file holds an upload: by its version, or, where that is no digest that we know, its bytes."""
+        if head.version == digests.etag:
+            return True
+        if head.size not in (None, upload.size):
+            return False
+        digest = hashlib.sha256()
+        async with self._way.read(self._place, guid) as content:
+            async for chunk in content.chunks:
+                digest.update(chunk)
+        return digest.hexdigest() == upload.sha256
 
     # --- what came of it --------------------------------------------------------------------------------------------
 
@@ -201,9 +204,9 @@ class Files:
                 with suppress(ClientError, UpstreamError):
                     await self._way.delete(NOWHERE, Listed(sent.guid, sent.name), listing)
                 raise RefusedError("HumHub took the file and didn't attach it to the post.", upstream=self._site)
-        held = await self._held(sent.guid, upload, digests)
+        ours = await self._holds(sent.guid, head, upload, digests)
         file = self._file(sent.guid, head, may_write=True, listed=listed, handle=self._made)
-        return replace(file, version=held.version if held is not None else "", raw=sent.raw)
+        return replace(file, version=file.version if ours else "", raw=sent.raw)
 
     def _strayed(self, stored: StoredFile, wanted: str, before: Listing) -> StoredFile:
         """Say that HumHub did not do with a folder's file what it was to do: its name has changed since it was read."""

@@ -39,13 +39,14 @@ _LONGEST: Final = 300
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who is signed in, and the token that their forms carry."""
+    """Who is signed in, the token of their forms, and the ``link`` to their profile, as HumHub spells it."""
 
     id: str
     number: int
     name: str
     language: str
     image: str
+    link: str
     token: str
 
 
@@ -89,8 +90,8 @@ def person(page: str) -> Person | None:
     if user.get("isGuest") is not False or not isinstance(user.get("guid"), str) or not isinstance(user.get("id"), int):
         return None
     token = next((tag["content"] for tag in _tags(page, "meta") if tag.get("name") == "csrf-token"), "")
-    text = {name: str(user.get(name) or "") for name in ("text", "locale", "image")}
-    return Person(user["guid"], user["id"], text["text"], text["locale"] or "en", text["image"], token)
+    text = {name: str(user.get(name) or "") for name in ("text", "locale", "image", "link")}
+    return Person(user["guid"], user["id"], text["text"], text["locale"] or "en", text["image"], text["link"], token)
 
 
 def folder_listing(markup: str) -> Listing:
@@ -210,9 +211,10 @@ class _Rows(HTMLParser):
 
 
 def _guid_in(url: str) -> str:
-    """Give the guid in the address by which cfiles hands out a file, which may be in its path or its query."""
+    """Give the guid in the address by which cfiles hands out a file: a parameter, or the last part of the route."""
     parts = urlsplit(url)
-    return parse_qs(parts.query).get("guid", [unquote(parts.path).rpartition("/")[2]])[0]
+    query = parse_qs(parts.query)
+    return (query.get("guid") or query.get("r") or [unquote(parts.path)])[0].rpartition("/")[2]
 
 
 def _sha1(url: object) -> str:

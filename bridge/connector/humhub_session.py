@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -13,7 +14,7 @@ from urllib.parse import urlencode
 from bridge.connector import humhub_answers as answers
 from bridge.connector.humhub_pages import Listed, Listing, Person, file_name, folder_listing, person, post_listing
 from bridge.connector.storage import Content, SignedOutError, Upload
-from bridge.connector.ways import Form, Head, Sent, Way, upload_body
+from bridge.connector.ways import Form, Head, Sent, Way, upload_form
 from bridge.protocol.errors import BadAnswerError, BridgeError, NoRouteError, RefusedError
 from bridge.protocol.places import Kind, Place, Routes, spellings
 from bridge.saves.limits import limits_of
@@ -26,7 +27,7 @@ _AJAX: Final = {"X-Requested-With": "XMLHttpRequest", "Accept": "application/jso
 
 
 class Spelling:
-    """How a HumHub spells its addresses, found out with the first file that it gives; the usual way comes first."""
+    """How a HumHub spells its addresses: as its own pages do, or as a file was got; the usual way comes first."""
 
     def __init__(self, base_path: str) -> None:
         self._left = list(spellings(base_path))
@@ -38,6 +39,13 @@ class Spelling:
     def learn(self, routes: Routes) -> None:
         """Take a spelling by which a file was got."""
         if routes in self._left:
+            self._left = [routes]
+
+    def read(self, link: str) -> None:
+        """Learn from an address in one of HumHub's own pages."""
+        plain = [routes for routes in self._left if not routes.pretty and link.startswith(f"{routes.root}/index.php?")]
+        pretty = [routes for routes in self._left if routes.pretty and link.startswith(f"{routes.root}/")]
+        for routes in plain or sorted(pretty, key=lambda routes: len(routes.root))[-1:]:
             self._left = [routes]
 
 
@@ -97,19 +105,22 @@ class Session(Way):
 
     async def send(self, place: Place, name: str, upload: Upload, listing: Listing) -> Sent:
         """Upload as HumHub's own script does."""
-        kind, body = upload_body(upload, name)
         limits = limits_of(self._site.upstream, self._limit)
-        headers = self._headers(**_AJAX, **{"X-CSRF-Token": listing.token, "Content-Type": kind})
-        async with self._site.upstream.request(
-            "POST", place.upload, headers=headers, body=body, timeouts=limits, deadline=self._limit
-        ) as answer:
-            raw = await answer.read(answers.ANSWER_LIMIT)
-            if answer.status != HTTPStatus.OK or "X-Redirect" in answer.headers:
-                raise answers.error_of(answer, raw)
-            file = _uploaded(raw)
-            if file is None:
-                raise answers.refused_upload(answer, raw)
-            return Sent(file["guid"], str(file.get("name") or name), str(file.get("mimeType") or ""), file)
+        async with upload_form(upload, name) as (kind, body):
+            headers = self._headers(**_AJAX, **{"X-CSRF-Token": listing.token, "Content-Type": kind})
+            async with self._site.upstream.request(
+                "POST", self._spelt(place).upload, headers=headers, body=body, timeouts=limits, deadline=self._limit
+            ) as answer:
+                return await self._sent(name, answer)
+
+    async def _sent(self, name: str, answer: Answer) -> Sent:
+        raw = await answer.read(answers.ANSWER_LIMIT)
+        if answer.status != HTTPStatus.OK or "X-Redirect" in answer.headers:
+            raise answers.error_of(answer, raw)
+        file = _uploaded(raw)
+        if file is None:
+            raise answers.refused_upload(answer, raw)
+        return Sent(file["guid"], str(file.get("name") or name), str(file.get("mimeType") or ""), file)
 
     async def delete(self, place: Place, file: Listed, listing: Listing) -> None:
         """Delete a file, by its item in a folder, by its guid elsewhere."""
@@ -117,7 +128,7 @@ class Session(Way):
         headers = self._headers(**_AJAX, **{"X-CSRF-Token": listing.token})
         headers["Content-Type"] = "application/x-www-form-urlencoded; charset=UTF-8"
         body = urlencode(fields).encode()
-        await self._text("POST", place.delete, headers, body)
+        await self._text("POST", self._spelt(place).delete, headers, body)
 
     # --- one call ---------------------------------------------------------------------------------------------------
 
@@ -138,12 +149,16 @@ class Session(Way):
                 raise answers.error_of(answer, b"")
             return await answers.text(answer)
 
+    def _spelt(self, place: Place) -> Place:
+        """Give the place, or for none, what is known of the addresses by now."""
+        return replace(place, routes=self._spelling.candidates(place)[0])
+
     async def _dashboard(self) -> str:
         """Give a page that everybody has."""
         error: Exception | None = None
         for routes in self._spelling.candidates(Place(Kind.NONE)):
             try:
-                return await self._page(routes.target("dashboard"))
+                return await self._page(routes.dashboard)
             except NoRouteError as missing:
                 error = missing
         raise self._odd("a dashboard") from error
@@ -151,6 +166,8 @@ class Session(Way):
     def _mine(self, page: str) -> Person:
         """Give whose page it is; what these cookies were good for must not become another's."""
         found = person(page)
+        if found is not None:
+            self._spelling.read(found.link)
         if found is None or self._number not in (None, found.number):
             raise SignedOutError("You are not signed in to HumHub.", remedy=answers.KEYLESS, upstream=self._site.name)
         return found

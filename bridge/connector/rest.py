@@ -21,7 +21,7 @@ import jwt
 from bridge.connector import humhub_answers as answers
 from bridge.connector.humhub_pages import Listed, Listing, etag_of, rest_file
 from bridge.connector.storage import Content, SignedOutError, Upload
-from bridge.connector.ways import Digests, Form, Head, Sent, Way, upload_body
+from bridge.connector.ways import Digests, Form, Head, Sent, Way, upload_form
 from bridge.protocol.errors import BadAnswerError, BridgeError, NoRouteError, RefusedError, TooLargeError
 from bridge.protocol.filenames import are_alike
 from bridge.protocol.places import Kind, Place
@@ -191,8 +191,8 @@ class Rest(Way):
     async def _upload(
         self, place: Place, route: str, name: str, upload: Upload, fields: Mapping[str, str]
     ) -> dict[str, Any]:
-        kind, body = upload_body(upload, name, fields)
-        return await self._ask("POST", _target(place, route), self._headers(**{"Content-Type": kind}), body)
+        async with upload_form(upload, name, fields) as (kind, body):
+            return await self._ask("POST", _target(place, route), self._headers(**{"Content-Type": kind}), body)
 
     async def _ask(self, method: str, target: str, headers: Any, body: Body | None = None) -> dict[str, Any]:
         upstream = self._site.upstream

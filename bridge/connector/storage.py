@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,14 +99,15 @@ class Upload:
     sha256: str
     before_end: Callable[[], Awaitable[None]] = _nothing
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
         """Give the bytes, in constant memory.
 
         Raises:
             StorageError: the file can't be read, or isn't as long as it was.
         """
         try:
-            file = await asyncio.to_thread(self.path.open, "rb", buffering=0)
+            # Not in a thread: of one that is no longer awaited the file would stay open.
+            file = self.path.open("rb", buffering=0)
         except OSError as error:
             raise StorageError("The saved file can't be read.", what=error.strerror) from error
         left = self.size

@@ -6,12 +6,12 @@ What both can do is little: list a place, look at a file, read, send and delete 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-import re
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -22,10 +22,9 @@ from bridge.protocol.formats import by_name
 from bridge.protocol.places import Place
 from bridge.transport.upstream import Body
 
-__all__ = ["Digests", "Form", "Head", "Sent", "Way", "is_etag", "mime_of", "upload_body"]
+__all__ = ["Digests", "Form", "Head", "Sent", "Way", "mime_of", "upload_form"]
 
 _CHUNK: Final = 1 << 20
-_ETAG: Final = re.compile(r"[A-Za-z0-9+/]{27}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,21 +112,19 @@ class Way(ABC):
         """Delete a file of a place."""
 
 
-def is_etag(version: str) -> bool:
-    """Say whether a version is HumHub's own digest of a content, and no ETag of the web server before it."""
-    return _ETAG.fullmatch(version) is not None
-
-
 def mime_of(name: str) -> str:
     """Give the type of a file by its name. HumHub keeps the one that it is told (recorded)."""
     known = by_name(name.rpartition(".")[2])
     return known.mime if known is not None else "application/octet-stream"
 
 
-def upload_body(upload: Upload, name: str, fields: Mapping[str, str] | None = None) -> tuple[str, Body]:
-    """Give the Content-Type of a form that uploads one file as ``files[]``, and the form as it is sent.
+@asynccontextmanager
+async def upload_form(
+    upload: Upload, name: str, fields: Mapping[str, str] | None = None
+) -> AsyncIterator[tuple[str, Body]]:
+    """Give a form that uploads one file as ``files[]``: its Content-Type, and its body, which is read as it leaves.
 
-    The file is read as it leaves. Source: browsers' own encoding of names, which PHP takes (WHATWG, multipart).
+    Source: browsers' own encoding of names, which PHP takes (WHATWG, multipart).
     """
     boundary = f"----bridge{secrets.token_hex(16)}"
     parts = [
@@ -139,23 +136,36 @@ def upload_body(upload: Upload, name: str, fields: Mapping[str, str] | None = No
         f'--{boundary}\r\nContent-Disposition: form-data; name="files[]"; filename="{quoted}"\r\n'
         f"Content-Type: {mime_of(name)}\r\n\r\n"
     )
-    return f"multipart/form-data; boundary={boundary}", _Multipart("".join(parts), upload, f"\r\n--{boundary}--\r\n")
+    before, after = "".join(parts).encode(), f"\r\n--{boundary}--\r\n".encode()
+    form = _Multipart(before, upload.chunks(), after, upload.size)
+    try:
+        yield f"multipart/form-data; boundary={boundary}", form
+    finally:
+        await form.close()
 
 
 class _Multipart(Body):
-    """A form with one file in it."""
+    """A form with one file of ``size`` bytes in it."""
 
-    def __init__(self, before: str, upload: Upload, after: str) -> None:
-        head, tail = before.encode(), after.encode()
-        self.length = len(head) + upload.size + len(tail)
-        self._chunks = self._all(head, upload, tail)
+    def __init__(self, before: bytes, file: AsyncGenerator[bytes, None], after: bytes, size: int) -> None:
+        self.length = len(before) + size + len(after)
+        self._chunks = self._all(before, file, after)
+        self._file = file
+        self._reading = asyncio.Lock()
 
     async def __anext__(self) -> bytes:
-        return await anext(self._chunks)
+        async with self._reading:
+            return await anext(self._chunks)
+
+    async def close(self) -> None:
+        """Let the file go. Who writes the body may be reading at this moment, for a call that has failed."""
+        async with self._reading:
+            await self._chunks.aclose()
+            await self._file.aclose()
 
     @staticmethod
-    async def _all(head: bytes, upload: Upload, tail: bytes) -> AsyncIterator[bytes]:
-        yield head
-        async for chunk in upload.chunks():
+    async def _all(before: bytes, file: AsyncIterator[bytes], after: bytes) -> AsyncGenerator[bytes, None]:
+        yield before
+        async for chunk in file:
             yield chunk
-        yield tail
+        yield after

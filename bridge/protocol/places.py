@@ -62,6 +62,11 @@ class Routes:
         where = {"cguid": container} if container else {}
         return f"{self.root}{_SCRIPT}?{urlencode({'r': route, **where, **parameters}, quote_via=quote, safe='')}"
 
+    @property
+    def dashboard(self) -> str:
+        """Give the page that everybody has. HumHub has a rule for its pretty address alone (recorded)."""
+        return self.target("dashboard" if self.pretty else "dashboard/dashboard")
+
     def file(self, guid: str) -> str:
         """Give the download of a file, whatever place it lies in."""
         return self.target("file/file/download", guid=guid)

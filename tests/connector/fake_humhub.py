@@ -169,7 +169,9 @@ class HumHub:
             await request.read()
             raise Denied(400, "Unable to verify your data submission.")
         match short:
-            case "dashboard" | "post/post/view":
+            case "dashboard" if not self.pretty:
+                raise Denied(404)
+            case "dashboard" | "dashboard/dashboard" | "post/post/view":
                 return self.page(who)
             case "cfiles/browse/index":
                 if who not in MEMBERS:
@@ -208,6 +210,7 @@ class HumHub:
                 "text": f"{who.title()} <O'Brien>",
                 "isGuest": False,
                 "image": "/static/img/default_user.jpg",
+                "link": f"{self.base}/u/{who}/" if self.pretty else f"{self.base}/index.php?r=user%2Fprofile&cguid=1",
                 "locale": "de" if who == "alice" else "en-US",
             }
         )

@@ -23,14 +23,14 @@ class Version:
     path: Path
     size: int
     sha1: str
+    md5: str
     author: str
     at: float
 
     @property
     def etag(self) -> str:
-        """Mark the content, as HumHub does: the same bytes have the same mark."""
-        mark = hashlib.md5(self.content(), usedforsecurity=False).hexdigest()
-        digest = hashlib.sha1(mark.encode(), usedforsecurity=False).digest()
+        """Mark the content, as HumHub does: the same bytes have the same mark, made of their MD5."""
+        digest = hashlib.sha1(self.md5.encode(), usedforsecurity=False).digest()
         return f'"{base64.b64encode(digest).decode().rstrip("=")}"'
 
     def content(self) -> bytes:
@@ -98,6 +98,13 @@ class Body:
     path: Path
     size: int
     sha1: str
+    md5: str
+
+    @classmethod
+    def of(cls, path: Path, content: bytes) -> Body:
+        """Describe a body that holds this."""
+        digests = (hashlib.new(name, content, usedforsecurity=False).hexdigest() for name in ("sha1", "md5"))
+        return cls(path, len(content), *digests)
 
     def discard(self) -> None:
         self.path.unlink(missing_ok=True)
@@ -106,7 +113,7 @@ class Body:
         """Keep the first half only."""
         content = self.path.read_bytes()[: self.size // 2]
         self.path.write_bytes(content)
-        return Body(self.path, len(content), hashlib.sha1(content, usedforsecurity=False).hexdigest())
+        return Body.of(self.path, content)
 
 
 class FileStore:
@@ -121,23 +128,24 @@ class FileStore:
     async def receive(self, chunks: AsyncIterable[bytes]) -> Body:
         """Write a body to disk as it comes; it never lies whole in memory."""
         path = self.directory / f".{uuid.uuid4().hex}.part"
-        digest = hashlib.sha1(usedforsecurity=False)
+        sha1, md5 = hashlib.sha1(usedforsecurity=False), hashlib.md5(usedforsecurity=False)
         size = 0
         try:
             with path.open("wb") as out:
                 async for chunk in chunks:
                     out.write(chunk)
-                    digest.update(chunk)
+                    sha1.update(chunk)
+                    md5.update(chunk)
                     size += len(chunk)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
-        return Body(path, size, digest.hexdigest())
+        return Body(path, size, sha1.hexdigest(), md5.hexdigest())
 
     def receive_bytes(self, content: bytes) -> Body:
         path = self.directory / f".{uuid.uuid4().hex}.part"
         path.write_bytes(content)
-        return Body(path, len(content), hashlib.sha1(content, usedforsecurity=False).hexdigest())
+        return Body.of(path, content)
 
     def add(self, name: str, owner: str, mime: str, body: Body, *, guid: str | None = None) -> HumHubFile:
         guid = guid or str(uuid.uuid4())
@@ -145,7 +153,7 @@ class FileStore:
         self._last += 1
         file = HumHubFile(guid, name, owner, mime, path, body.size, body.sha1, number=self._last, author=owner)
         self.by_guid[guid] = file
-        self._keep_version(file)
+        self._keep_version(file, body)
         return file
 
     def replace(self, file: HumHubFile, body: Body, *, author: str | None = None) -> None:
@@ -154,11 +162,12 @@ class FileStore:
         file.path = body.path.rename(self.directory / f"{file.guid}.{version}")
         file.version, file.size, file.sha1, file.updated = version, body.size, body.sha1, time.time()
         file.author = author or file.author
-        self._keep_version(file)
+        self._keep_version(file, body)
 
-    def _keep_version(self, file: HumHubFile) -> None:
+    def _keep_version(self, file: HumHubFile, body: Body) -> None:
         self._last_version += 1
-        file.versions.append(Version(self._last_version, file.path, file.size, file.sha1, file.author, file.updated))
+        of = (file.path, body.size, body.sha1, body.md5)
+        file.versions.append(Version(self._last_version, *of, file.author, file.updated))
 
     def remove(self, file: HumHubFile) -> None:
         self.by_guid.pop(file.guid, None)

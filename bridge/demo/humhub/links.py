@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
-from bridge.demo.humhub.people import Space
+from bridge.demo.humhub.people import Space, User
 from bridge.demo.humhub.settings import HumHubSettings
 
 HOME = "dashboard/dashboard"
@@ -33,6 +33,12 @@ class Links:
             base = f"{self.settings.base_path}/s/{self.space.slug}/{route}"
             return base + (f"?{urlencode(params)}" if params else "")
         return self.to(route or "space/space", **params, cguid=self.space.guid)
+
+    def of_user(self, user: User) -> str:
+        """Write the address of somebody's profile, which pages have in their head."""
+        if self.settings.pretty_urls:
+            return f"{self.settings.base_path}/u/{user.username}/"
+        return self.to("user/profile", cguid=user.guid)
 
     def asset(self, name: str) -> str:
         return f"{self.settings.base_path}/static/{name}"

@@ -155,7 +155,7 @@ def _known(call: Call) -> dict[str, Any]:
         "subText": "",
         "image": call.links.asset("icon.svg"),
         "priority": 0,
-        "link": f"{call.hub.settings.base_path}/u/{user.username}/",
+        "link": call.links.of_user(user),
         "isGuest": False,
         "email": user.email,
         "locale": call.language,

@@ -22,11 +22,11 @@ UPLOAD = "/s/team/cfiles/upload?fid=1"
 POST = "/s/team/post/post/edit?id=3"
 POLICY = "script-src 'nonce-abc' 'self'; style-src * 'unsafe-inline'; default-src *"
 
-# What HumHub's own script does where our entries meet it: the form whose menu was clicked last takes a created file up,
-# lists of files are made by a widget, and a folder's list is fetched again.
+# What HumHub's own script does where our entries meet it: widgets make lists of files, and take up what is uploaded; a
+# folder's list is fetched again where its files changed; menus close.
 SCRIPT = """
 (() => {
-  const processes = {}, listeners = [], heard = [];
+  const listeners = [], heard = [];
   const item = (list, file) => {
     const made = document.createElement('li');
     made.className = 'file-preview-item mime';
@@ -48,21 +48,14 @@ SCRIPT = """
   const instance = (node) => widgets[node.dataset.uiWidget](node);
   const modules = {
     event: {trigger: (name, values) => { heard.push([name, values]); for (const one of listeners) one(name, ...values); }},
-    action: {getProcessTrigger: (name) => processes[name], registerHandler: () => {}},
     'ui.widget': {Widget: {instance}},
   };
   window.humhub = {require: (name) => modules[name], config: {get: (name) => window.settings?.[name]}, heard, item};
-  listeners.push((name, file) => {
-    if (name !== 'humhub:file:created') return;
-    instance(processes['file-handler'].closest('.btn-group').querySelector('[data-ui-widget]')).handleFileResponse(file);
-  });
   listeners.push(async (name) => {
     const list = document.getElementById('fileList');
     if (name === 'humhub:file:modified' && list) list.innerHTML = await (await fetch('/list')).text();
   });
   document.addEventListener('click', (event) => {
-    const target = event.target.closest('[data-action-process]');
-    if (target) processes[target.dataset.actionProcess] = target;
     const toggler = event.target.closest('.dropdown-toggle, [data-contextmenu-toggler]');
     for (const open of document.querySelectorAll('.dropdown-menu.show')) open.classList.remove('show');
     if (toggler) toggler.parentNode.querySelector('.dropdown-menu').classList.add('show');

@@ -256,6 +256,8 @@ async def test_a_document_is_created_in_a_form_and_its_new_guid_is_what_is_poste
     await expect(field_).to_have_value("made-2")
     assert await desk.entries("#contentFormFiles_list") == [("made-2", "edit", ""), ("made-2", "view", "")]
     assert await desk.page.locator("#contentFormFiles_list li").count() == 1
+    # A folder that the page shows too would move it there, if it heard of it.
+    assert [name for name, _ in await desk.page.evaluate("humhub.heard")] == ["humhub:file:modified"]
     # It opens as it was opened when it was made, not as a file in no place.
     again = await desk.entry("Edit document", "#new").get_attribute("href")
     assert again == f"{PREFIX}open?guid=made-2&mode=edit"

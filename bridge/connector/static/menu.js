@@ -76,7 +76,7 @@
         const place = postOf(node);
         return {guid: node.dataset.previewGuid, name: name.textContent.trim(), place, right: Boolean(place)};
       },
-      show: (node, file, actions) => node.append(links(file, actions)),
+      show: (node, file, actions) => (node.querySelector(".file-preview-content") || node).append(links(file, actions)),
     },
     {
       // A folder's file in the stream; the folder is told by the button that leads there.
@@ -159,15 +159,12 @@
     const head = make("h6", {className: "dropdown-header", textContent: words.createDocument});
     list.append(item(make("hr", {className: "dropdown-divider"})), item(head));
     appendKinds(list, {place: folder ? path(folder) : postOf(list), form: !folder});
-    humhub("action")?.registerHandler?.("onlyofficeBridge.create", () => {});
   }
 
   function appendKinds(list, where) {
     const made = kinds.map(({kind, label}) => {
       const link = entry({...where, kind}, "create", "dropdown-item");
       link.textContent = label;
-      // HumHub notes what was clicked last in this name: that is where it puts a file that is created.
-      Object.assign(link.dataset, {actionClick: "onlyofficeBridge.create", actionProcess: "file-handler"});
       return item(link);
     });
     list.append(...made);
@@ -192,7 +189,9 @@
   }
 
   const item = (child) => make("li", {className: OURS}, child);
-  const links = (file, actions) => make("span", {className: `${OURS} ms-1`}, ...actions.flatMap((action) => [" · ", entry(file, action, "")]));
+  const links = (file, actions) => (
+    make("span", {className: OURS}, ...actions.flatMap((action) => [" · ", entry(file, action, "")]).slice(1))
+  );
 
   function entry(file, action, className) {
     const query = new URLSearchParams({guid: file.guid, place: file.place, mode: action});
@@ -244,18 +243,20 @@
   const humhub = (name) => window.humhub?.require?.(name);
   const raw = (file) => ({...(file.humhub || file)}); // HumHub's script writes into what it is given.
 
-  function created(file, inForm) {
-    humhub("event")?.trigger(inForm ? "humhub:file:created" : "humhub:file:modified", [raw(file)]);
-    tell(file);
+  const widget = (node) => node && humhub("ui.widget")?.Widget.instance(node);
+
+  // A form takes a new file up as if it had been uploaded there: HumHub's own event for that, `humhub:file:created`, would
+  // also move it into a folder that the page shows.
+  function attached(file, input) {
+    const upload = widget(input);
+    upload?.handleFileResponse(raw(file));
+    upload?.finish?.();
   }
 
+  // A folder's list comes anew.
   function changed(file, before) {
     if (file.guid !== before) replace(before, file);
     humhub("event")?.trigger("humhub:file:modified", [raw(file)]);
-    tell(file, before);
-  }
-
-  function tell(file, before) {
     document.dispatchEvent(new CustomEvent("onlyoffice-bridge:changed", {bubbles: true, detail: {file, before}}));
     returning = file.guid;
     setTimeout(() => { returning = null; }, 3000);
@@ -274,7 +275,7 @@
   // Puts a file into the list that another one is in, and gives its item.
   function added(beside, file) {
     const list = beside.closest('[data-ui-widget="file.Preview"]');
-    humhub("ui.widget")?.Widget.instance(list)?.add?.(raw(file));
+    widget(list)?.add?.(raw(file));
     return list?.querySelector(`[data-preview-guid="${CSS.escape(file.guid)}"]`);
   }
 
@@ -287,10 +288,12 @@
     const title = `${words.createDocument}: ${node.textContent}`;
     dialog(title, [make("label", {textContent: words.name}, name)], words.create, async (box) => {
       const said = await ask("create", {kind, name: name.value.trim(), place});
+      const wanted = box.open;
       box.close();
       if (form) opened.set(said.file.guid, said.open);
-      created(said.file, form);
-      open({...said.file, action: "edit"}, {href: said.open});
+      if (form) attached(said.file, node.closest(".btn-group").querySelector("[data-ui-widget]"));
+      else changed(said.file, said.file.guid);
+      if (wanted) open(said.file, {href: said.open});
     });
   }
 
@@ -318,9 +321,11 @@
         if (!said.file) return;
         if (!wish.instead) for (const old of document.querySelectorAll(`[data-preview-guid="${CSS.escape(file.guid)}"]`)) added(old, said.file);
         changed(said.file, wish.instead ? file.guid : said.file.guid);
-        submit.hidden = true;
+        submit.remove();
         cancel.textContent = words.close;
-        cancel.parentNode.before(make("p", {textContent: words.converted.replace("{name}", said.file.name), role: "status"}));
+        const told = make("p", {textContent: words.converted.replace("{name}", said.file.name), role: "status"});
+        for (const field of fields) field.replaceWith(told);
+        cancel.focus();
       } finally {
         bar.remove();
       }
@@ -393,19 +398,19 @@
     frame.focus();
   }
 
-  // Before HumHub hears it: its menus would take a click on an entry for one of their own. A create entry it must hear.
+  // Before HumHub hears it: its menus would take a click on an entry for one of their own.
   function clicked(event) {
     const node = event.target.closest?.(`[${ENTRY}]`);
     for (const menu of document.querySelectorAll(`details.${OURS}`)) if (node || !menu.contains(event.target)) menu.open = false;
     if (!node) return;
     const {action, ...file} = JSON.parse(node.getAttribute(ENTRY));
     const page = node.getAttribute("href") !== "#";
-    if (action !== "create") event.stopPropagation();
+    event.stopPropagation();
     if (page && (event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey)) return;
     event.preventDefault();
     node.closest(".modal")?.querySelector("[data-modal-close], [data-bs-dismiss]")?.click();
-    if (action !== "create") document.body.click(); // Closes HumHub's menus.
-    ACTIONS[action]({...file, action}, node);
+    document.body.click(); // Closes HumHub's menus.
+    ACTIONS[action](file, node);
   }
 
   // Start
@@ -423,6 +428,11 @@
     document.head.append(make("link", {rel: "stylesheet", href: new URL("menu.css", base).href}));
     document.body.append(notices);
     window.addEventListener("click", clicked, true);
+    window.addEventListener("keydown", (event) => {
+      if (event.key !== " " || !event.target.matches?.(`[${ENTRY}][role=button]`)) return;
+      event.preventDefault();
+      event.target.click();
+    });
     watcher.observe(document.body, {childList: true, subtree: true});
     fresh.add(document.body);
     scan();

@@ -348,6 +348,8 @@ async def test_what_an_editor_says_is_heard(host: Host, tab: Page) -> None:
     await tab.evaluate("events.onWarning({data: {warningCode: -201}})")
     while len(host.world.asked) == asked:
         await tab.wait_for_timeout(20)
+    await tab.evaluate("window.kept = 1; dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
+    await tab.wait_for_function("window.events && !window.kept")
     await tab.evaluate("events.onRequestEditRights({})")
     await tab.wait_for_url("**/open?mode=edit")
     await expect(tab.locator("body")).to_have_attribute("data-state", "loading")

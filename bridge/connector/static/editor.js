@@ -178,6 +178,8 @@
   $("again").onclick = $("reload").onclick = () => again();
   $("close").onclick = requestClose;
   $("dismiss").onclick = () => { $("notice").hidden = true; };
+  // A page that a browser kept and shows again is one that was left.
+  window.addEventListener("pageshow", ({persisted}) => { if (persisted) location.reload(); });
   document.addEventListener("visibilitychange", () => { if (!document.hidden) ask(); });
   window.addEventListener("message", ({origin, source, data}) => {
     if (origin === location.origin && source === window.parent && data?.onlyofficeBridge === "requestClose") requestClose();

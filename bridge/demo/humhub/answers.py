@@ -22,6 +22,14 @@ class HumHubError(Exception):
         self.status, self.message, self.headers = status, message, headers or {}
 
 
+class RestError(HumHubError):
+    """An error of the rest module's own kind; `more` is told beside it."""
+
+    def __init__(self, status: int, message: str, **more: Any) -> None:
+        super().__init__(status, message)
+        self.more = more
+
+
 class InternalError(HumHubError):
     """An error whose cause HumHub doesn't tell."""
 

@@ -171,7 +171,8 @@ def edit_form(call: Call, entry: CFile, *, name: str, wrong: str = "") -> str:
         "cfiles_edit",
         id=panels.widget_id(),
         action=attribute(links.in_space("cfiles/edit/file", id=entry.item)),
-        submit=attribute(links.in_space("cfiles/edit/file", fid=entry.folder, id=entry.item)),
+        submit=attribute(links.in_space("cfiles/edit/file", fid=entry.folder, id=entry.item, fromWall=0)),
+        rich=panels.rich_menu(call, "file-description-file-upload"),
         csrf=call.csrf_token(),
         name=attribute(name),
         description=attribute(entry.description or ""),
@@ -191,7 +192,7 @@ def versions(call: Call, entry: CFile) -> str:
     shown = list(reversed(entry.file.versions))
     rows = [_version(call, entry, shown[0], current=True), *(_version(call, entry, one) for one in shown[1:])]
     body = fill("cfiles_versions", rows="\n".join(rows))
-    return panels.modal(say("<strong>File</strong> versions"), body, panels.footer())
+    return panels.in_space(call) + panels.modal(say("<strong>File</strong> versions"), body, panels.footer())
 
 
 def _version(call: Call, entry: CFile, version: Version, *, current: bool = False) -> str:

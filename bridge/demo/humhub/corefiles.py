@@ -11,8 +11,7 @@ from bridge.demo.humhub.call import Call
 from bridge.demo.humhub.files import HumHubFile, Version
 from bridge.demo.humhub.infos import infos
 from bridge.demo.humhub.people import may_edit, may_read, may_write
-
-POST_MODEL = "humhub\\modules\\post\\models\\Post"
+from bridge.demo.humhub.posts import POST_MODEL
 
 
 def may_download(call: Call) -> None:

@@ -108,8 +108,8 @@ class Faults:
         """Count the faults of a route that are still to happen."""
         return len(self._planned.get(ROUTES.get(route, route), ()))
 
-    def take(self, route: str) -> Fault | None:
-        for name in (route, "*"):
+    def take(self, route: str, method: str = "GET") -> Fault | None:
+        for name in (f"{method} {route}", route, "*"):
             queue = self._planned.get(name)
             if queue:
                 planned = queue[0]

@@ -178,6 +178,10 @@ class FileStore:
         """Find by guid, which the database compares without regard to case."""
         return self.by_guid.get((guid or "").lower())
 
+    def number_from(self, last: int) -> None:
+        """Go on as if so many files had been made."""
+        self._last = last
+
     def numbered(self, number: int) -> HumHubFile | None:
         return next((file for file in self.by_guid.values() if file.number == number), None)
 

@@ -152,7 +152,7 @@ def _known(call: Call) -> dict[str, Any]:
         "disabled": False,
         "disabledText": None,
         "text": user.name,
-        "subText": "",
+        "subText": "System Administration" if user.admin else "",
         "image": call.links.asset("icon.svg"),
         "priority": 0,
         "link": call.links.of_user(user),

@@ -55,17 +55,23 @@ def upload_menu(
     )
 
 
+def rich_menu(call: Call, target: str) -> str:
+    """Write the hidden menu of a rich text editor, which looks like its form's own."""
+    return upload_menu(call, target, "", ' data-upload-hide-in-stream="1"', group=" d-none")
+
+
 # Files
 
 
-def file_buttons(call: Call, file: HumHubFile) -> str:
+def file_buttons(call: Call, file: HumHubFile) -> list[str]:
+    """Give what a file is opened with, in HumHub's order: what shows it, its download, what changes it."""
     buttons = [_handler_button(label, url, editor=editor) for label, url, editor in infos.handlers(call, file)]
     url = call.links.to("file/file/download", download=0, guid=file.guid, hash_sha1=file.sha1[:8])
-    buttons.append(
+    download = (
         f'<a class="btn btn-light" href="{attribute(url)}" data-pjax-prevent {infos.download_attributes(call, file)} '
-        f'target="_blank" data-action-process="file-handler">Download</a>'
+        f'target="_blank" data-action-process="file-handler">{say("Download")}</a>'
     )
-    return " ".join(buttons)
+    return [*buttons[:1], download, *buttons[1:]]
 
 
 def _handler_button(label: str, url: str, *, editor: bool) -> str:
@@ -77,6 +83,12 @@ def _handler_button(label: str, url: str, *, editor: bool) -> str:
 
 
 # Modals
+
+
+def in_space(call: Call) -> str:
+    """Tell the page's scripts, in a fragment, which space it is about."""
+    guid = call.hub.space.guid
+    return f'<script{call.nonce_attribute()}>humhub.config.set({{"content.container":{{"guid":"{guid}"}}}})</script>'
 
 
 def modal(title: str, body: str, foot: str, *, scripts: str = "", size: str = "", close: str = "") -> str:
@@ -99,9 +111,10 @@ def module_script(call: Call) -> str:
 
 def file_view(call: Call, file: HumHubFile) -> str:
     owner = call.hub.user(file.owner)
+    buttons = " ".join(f'<div class="btn-group">{button}</div>' for button in file_buttons(call, file))
     body = (
         f"<h3>{attribute(file.name)}</h3><p>{say('Size')}: {short_size(file.size)}<br>"
-        f"{say('Created by')}: {attribute(owner.name) if owner else ''}</p><div>{file_buttons(call, file)}</div>"
+        f"{say('Created by')}: {attribute(owner.name) if owner else ''}</p><div>{buttons}</div>"
     )
     return modal(say("<strong>Open</strong> file"), body, footer())
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 
 from bridge.demo.humhub.files import HumHubFile
 
+POST_MODEL = "humhub\\modules\\post\\models\\Post"
+COMMENT_MODEL = "humhub\\modules\\comment\\models\\Comment"
+
 
 @dataclass(slots=True)
 class Comment:
@@ -62,6 +65,11 @@ class Posts:
         for file in files:
             file.comment = made.number
         return made
+
+    def with_comment(self, number: int) -> Post | None:
+        """Find the post that a comment is at."""
+        found = (post for post in self._by_number.values() if any(one.number == number for one in post.comments))
+        return next(found, None)
 
     def detach(self, file: HumHubFile) -> None:
         post = self.get(file.post)

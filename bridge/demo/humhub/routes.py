@@ -16,6 +16,7 @@ from bridge.demo.humhub import (
     create,
     opening,
     preview,
+    rest,
     share,
     spacefiles,
     stream,
@@ -39,6 +40,8 @@ class Route:
     csrf: bool = True
     json: bool = False
     """Errors are JSON whoever asks."""
+    dressed: bool = True
+    """The controller sets its headers before the action."""
 
 
 def named(path: str) -> tuple[str, str]:
@@ -47,9 +50,40 @@ def named(path: str) -> tuple[str, str]:
     return (ARGUMENT.sub("/{id}", path, count=1), found[1]) if found else (path, "")
 
 
-def is_there(route: str, settings: HumHubSettings) -> bool:
-    """Say whether the module that a route belongs to is there."""
-    return settings.onlyoffice or not route.startswith("onlyoffice/")
+def find(routes: dict[str, Route], name: str, settings: HumHubSettings) -> Route | None:
+    """Find a route of HumHub's or of one of its modules, where that is there."""
+    if name.startswith(rest.PREFIX):
+        return routes.get(name, UNKNOWN) if settings.rest_secret and settings.pretty_urls else None
+    if name.startswith("onlyoffice/") and not settings.onlyoffice:
+        return None
+    return routes.get(name)
+
+
+UNKNOWN = Route(rest.unknown, early=rest.prepare, login=False, csrf=False, json=True, dressed=False)
+
+
+def _for_rest(handler: Handler) -> Route:
+    return Route(handler, early=rest.authenticate, login=False, csrf=False, json=True)
+
+
+def _rest_routes() -> dict[str, Route]:
+    login = Route(rest.login, early=rest.prepare, login=False, csrf=False, json=True, dressed=False)
+    behind_login = {
+        "auth/current": rest.current,
+        "auth/impersonate": rest.impersonate,
+        "user/{id}": rest.view_user,
+        "user/get-by-username": rest.view_user,
+        "space/{id}": rest.view_space,
+        "content/container": rest.containers,
+        "file/download/{id}": rest.download,
+        "cfiles/file/{id}": rest.view_cfile,
+        "cfiles/files/container/{id}": rest.cfiles,
+        "cfiles/folders/container/{id}": rest.folders,
+        "post/{id}": rest.view_post,
+        "post/{id}/upload-files": rest.attach,
+    }
+    named = {rest.PREFIX + name: _for_rest(handler) for name, handler in behind_login.items()}
+    return {rest.PREFIX + "auth/login": login, **named}
 
 
 def table() -> dict[str, Route]:
@@ -99,5 +133,6 @@ def table() -> dict[str, Route]:
         "onlyoffice/backend/download": Route(backend.download, early=doc, login=False, csrf=False),
         "onlyoffice/backend/empty-file": Route(backend.empty_file, early=doc, login=False, csrf=False),
         "onlyoffice/backend/track": Route(track, early=doc, login=False, csrf=False, json=True),
+        **_rest_routes(),
         "demo/preview": Route(preview.preview, early=corefiles.may_download, login=False),
     }

@@ -19,8 +19,8 @@ from typing import Any
 import jwt
 from aiohttp import web
 
-from bridge.demo.humhub import answers, assets, maintenance, pages, samples, sessions, words
-from bridge.demo.humhub.answers import Answer, HumHubError
+from bridge.demo.humhub import answers, assets, maintenance, pages, samples, sessions
+from bridge.demo.humhub.answers import Answer, HumHubError, RestError
 from bridge.demo.humhub.call import Call
 from bridge.demo.humhub.cfiles import ROOT, CFile, CFiles
 from bridge.demo.humhub.doorman import Doorman, within
@@ -31,7 +31,8 @@ from bridge.demo.humhub.links import Links
 from bridge.demo.humhub.outgoing import Outgoing
 from bridge.demo.humhub.people import Space, User, everyone
 from bridge.demo.humhub.posts import Post, Posts
-from bridge.demo.humhub.routes import Route, is_there, named, table
+from bridge.demo.humhub.receiving import receive
+from bridge.demo.humhub.routes import Route, find, table
 from bridge.demo.humhub.sending import finish, send
 from bridge.demo.humhub.sessions import Session, Sessions
 from bridge.demo.humhub.settings import HumHubSettings
@@ -55,6 +56,8 @@ class SmallHumHub:
         self.tracks: list[TrackCall] = []
         self.uploads: list[UploadCall] = []
         """Every uploaded file, in the order in which it was there whole."""
+        self.impersonations: dict[str, tuple[str, int]] = {}
+        """Token of the rest module to a username and when it expires."""
         self.faults = Faults()
         self.sessions = Sessions()
         self.outgoing = Outgoing(self)
@@ -189,14 +192,11 @@ class SmallHumHub:
             self.at_work.discard(task)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
-        links = self.links()
         asset = assets.find(request, self.settings)
         if asset is not None:
             return asset
-        route = links.route_of(request.path, request.query.getall("r", [None])[-1])
-        call = self._receive(request, route or "", links)
-        words.language.set(call.language)
-        call.fault = self.faults.take(call.route)
+        call = receive(self, request)
+        call.fault = self.faults.take(call.route, request.method)
         if call.fault is not None:
             spoiled = await spoil(request, call.fault)
             if spoiled is not None:
@@ -209,11 +209,11 @@ class SmallHumHub:
 
     async def _answer(self, call: Call) -> tuple[Answer, int]:
         """Run the route; return its answer and how often the controllers' headers are set."""
-        route = self._routes.get(call.route) if is_there(call.route, self.settings) else None
+        route = find(self._routes, call.route, self.settings)
         try:
             answer = await self._run(call, route)
         except HumHubError as error:
-            return self._error(call, error), 1 if not call.dressed or call.format_is_json else 2
+            return self._error(call, error), int(call.dressed) + (not call.format_is_json)
         return answer, 1 if call.dressed else 0
 
     async def _run(self, call: Call, route: Route | None) -> Answer:
@@ -228,34 +228,13 @@ class SmallHumHub:
             return self._to_login(call, route)
         await call.read_form()
         call.format_is_json = route.json
-        call.dress()
+        if route.dressed:
+            call.dress()
         if route.csrf:
             call.check_csrf()
         answer = await route.handler(call)
         self._reopen_session(call, answer)
         return answer
-
-    def _receive(self, request: web.Request, route: str, links: Links) -> Call:
-        cookies = sessions.read_cookies(request.headers.getall("Cookie", []))
-        name, argument = named(route)
-        call = Call(self, request, name, argument, links, cookies)
-        call.session = self.sessions.find(cookies.get("PHPSESSID"))
-        call.csrf = self.sessions.unseal(cookies.get("_csrf"))
-        if call.session is not None:
-            call.user = self.user(call.session.username)
-        if call.user is None:
-            self._remember(call)
-        return call
-
-    def _remember(self, call: Call) -> None:
-        """Log in by the `_identity` cookie."""
-        sealed = self.sessions.unseal(call.cookies.get("_identity"))
-        for user in self.users.values():
-            if sealed is not None and user.auth_key in sealed:
-                call.user = user
-                session = call.open_session()
-                session.username = user.username
-                session.notes["remember"] = "1"
 
     def _to_login(self, call: Call, route: Route) -> Answer:
         target = call.origin + call.links.to("user/auth/login")
@@ -267,7 +246,9 @@ class SmallHumHub:
         return answer
 
     def _error(self, call: Call, error: HumHubError) -> Answer:
-        if call.format_is_json:
+        if isinstance(error, RestError):
+            answer = answers.as_json({"code": error.status, "message": error.message, **error.more}, error.status)
+        elif call.format_is_json:
             answer = answers.plain_json_error(error.status, error.message)
         elif call.ajax:
             answer = answers.as_json({"error": True, "message": error.message}, error.status)

@@ -28,6 +28,7 @@ def folder_of(call: Call) -> Folder:
 
 def may_add(call: Call) -> None:
     """Let members in, and nobody else."""
+    call.format_is_json = True
     if call.user is not None and not call.user.member:
         raise HumHubError(403, "You are not permitted to access this section.")
 
@@ -79,7 +80,8 @@ def take(call: Call, folder: Folder, part: uploads.Part) -> CFile:
     entry = call.hub.cfiles.named(part.name, folder.number)
     if entry is None:
         return call.hub.cfiles.add(corefiles.add_uploaded(call, part), folder.number)
-    entry.file.name, entry.file.mime = part.clean, part.mime
+    # The module forgets the document key of content that came from elsewhere.
+    entry.file.name, entry.file.mime, entry.file.key = part.clean, part.mime, None
     call.hub.store.replace(entry.file, part.body, author=call.user.username if call.user else None)
     uploads.stored(part, entry.file, replaced=True)
     return entry

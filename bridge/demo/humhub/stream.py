@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import uuid
 
-from bridge.demo.humhub import pages, wall
+from bridge.demo.humhub import pages, panels, wall
 from bridge.demo.humhub.answers import Answer, HumHubError, as_json, html
 from bridge.demo.humhub.call import Call
 from bridge.demo.humhub.files import HumHubFile
 from bridge.demo.humhub.people import may_edit
-from bridge.demo.humhub.posts import Post
+from bridge.demo.humhub.posts import COMMENT_MODEL, POST_MODEL, Post
 from bridge.demo.humhub.words import say
 
-POST_MODEL = "humhub\\modules\\post\\models\\Post"
 FORBIDDEN = "You are not allowed to perform this action."
 
 
@@ -29,9 +28,13 @@ async def entries(call: Call) -> Answer:
     limit = call.parameter("StreamQuery[limit]") or "50"
     posts = call.hub.posts.newest_first() if call.user is not None and call.user.member else []
     shown = posts[: int(limit) if limit.isdecimal() else 50]
+    found = {str(post.content): _entry(call, post) for post in shown}
+    if shown:
+        first = found[str(shown[0].content)]
+        first["output"] = f"{panels.in_space(call)}{first['output']}"
     return as_json(
         {
-            "content": {str(post.content): _entry(call, post) for post in shown},
+            "content": found,
             "contentOrder": [post.content for post in shown],
             "lastContentId": shown[-1].content if shown else 0,
             "isLast": len(shown) == len(posts),
@@ -72,10 +75,12 @@ async def edit_post(call: Call) -> Answer:
 
 
 async def comment(call: Call) -> Answer:
-    """Write a comment at a post, with files that were uploaded before."""
+    """Write a comment at a post or at another comment, with files that were uploaded before."""
     number = call.form.get("objectId", "")
-    post = call.hub.posts.get(int(number)) if number.isdecimal() else None
-    if post is None or call.form.get("objectModel") != POST_MODEL:
+    finders = {POST_MODEL: call.hub.posts.get, COMMENT_MODEL: call.hub.posts.with_comment}
+    find = finders.get(call.form.get("objectModel", ""))
+    post = find(int(number)) if find and number.isdecimal() else None
+    if post is None:
         raise HumHubError(404, "Content not found!")
     if call.user is None or not call.user.member:
         raise HumHubError(403, FORBIDDEN)

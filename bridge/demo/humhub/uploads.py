@@ -23,7 +23,7 @@ from bridge.demo.humhub.formats import mime_of
 # Source: the file module's fileNameValidationPattern.
 REFUSED_IN_NAMES = re.compile(r'[\x00-\x1f\x80-\xa0<>"/:*?|{}\[\]\\]')
 CHUNK = 256 * 1024
-UNITS = ((1000**3, "GB"), (1000**2, "MB"), (1000, "kB"))
+UNITS = ((1000**3, "GB"), (1000**2, "MB"), (1000, "kB"), (1, "B"))
 
 
 @dataclass(slots=True)
@@ -76,7 +76,8 @@ async def receive(call: Call, route: str, *, how: str = "cookie") -> list[Part]:
         if part.name in ("files[]", "files") and part.filename is not None:
             parts.append(await _keep(call, part, route, how))
         elif part.name:
-            call.form.add(part.name, await part.text())
+            content = b"".join([chunk async for chunk in _chunks(part)])
+            call.form.add(part.name, content.decode(errors="replace"))
     return parts
 
 

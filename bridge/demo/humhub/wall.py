@@ -14,10 +14,10 @@ from bridge.demo.humhub.files import HumHubFile
 from bridge.demo.humhub.formats import NEW_DOCUMENTS
 from bridge.demo.humhub.markup import attribute, fill, json_attribute
 from bridge.demo.humhub.people import may_edit
-from bridge.demo.humhub.posts import Comment, Post
+from bridge.demo.humhub.posts import COMMENT_MODEL, POST_MODEL, Comment, Post
 from bridge.demo.humhub.words import say
 
-POST_KEY = "humhubmodulespostmodelsPost"
+BACKSLASH = "\\"
 
 
 def post_form(call: Call) -> str:
@@ -28,7 +28,7 @@ def post_form(call: Call) -> str:
         submit=attribute(call.links.in_space("post/post/post")),
         csrf=call.csrf_token(),
         space=call.hub.space.guid,
-        rich=_rich(call, "contentForm_message-file-upload"),
+        rich=panels.rich_menu(call, "contentForm_message-file-upload"),
         menu=panels.upload_menu(
             call,
             target,
@@ -62,11 +62,6 @@ def _upload_attributes(target: str, *, zone: str) -> str:
     )
 
 
-def _rich(call: Call, target: str) -> str:
-    """Write the hidden menu of the rich text editor, which looks like the form's own."""
-    return panels.upload_menu(call, target, "", ' data-upload-hide-in-stream="1"', group=" d-none")
-
-
 # A post
 
 
@@ -88,7 +83,7 @@ def post(call: Call, entry: Post, *, context: str = "") -> str:
         text=attribute(entry.text).replace("\n", "<br>"),
         files=_file_list(call, _files(call, entry.guids)),
         comments="".join(comment(call, one) for one in entry.comments),
-        comment_form=_comment_form(call, entry),
+        comment_form=_comment_form(call, POST_MODEL, entry.number),
         **_moment(entry.created),
     )
 
@@ -124,7 +119,7 @@ def _extra(call: Call, file: HumHubFile) -> str:
     return fill(
         "file_extra",
         guid=file.guid,
-        actions=panels.file_buttons(call, file) if call.hub.settings.onlyoffice else "",
+        actions=" ".join(panels.file_buttons(call, file)) if call.hub.settings.onlyoffice else "",
         preview=attribute(call.links.to("demo/preview", guid=file.guid)),
         version=str(file.version),
         text=attribute(preview.text_of(file)),
@@ -133,13 +128,13 @@ def _extra(call: Call, file: HumHubFile) -> str:
 
 def edit_post(call: Call, entry: Post) -> str:
     target = f"post_upload_{entry.number}"
-    return fill(
+    return panels.in_space(call) + fill(
         "post_edit",
         number=str(entry.number),
         url=attribute(call.links.in_space("post/post/edit", id=entry.number)),
         csrf=call.csrf_token(),
         text=attribute(entry.text),
-        rich=_rich(call, f"post_input_{entry.number}-file-upload"),
+        rich=panels.rich_menu(call, f"post_input_{entry.number}-file-upload"),
         menu=panels.upload_menu(
             call, target, "", _upload_attributes(target, zone=f"#post_edit_{entry.number}:parent"), side="end"
         ),
@@ -158,20 +153,23 @@ def comment(call: Call, one: Comment) -> str:
         author=attribute(author.name if author else one.author),
         text=attribute(one.text).replace("\n", "<br>"),
         files=_file_list(call, _files(call, one.guids)) if one.guids else "",
+        replies=_comment_form(call, COMMENT_MODEL, one.number),
         **_moment(one.created),
     )
 
 
-def _comment_form(call: Call, entry: Post) -> str:
-    key = f"{POST_KEY}_{entry.number}"
+def _comment_form(call: Call, model: str, number: int) -> str:
+    """Write the form for comments at a post, or at another comment."""
+    key = f"{model.replace(BACKSLASH, '')}_{number}"
     target = f"comment_create_upload_{key}"
     return fill(
         "comment_form",
         key=key,
-        number=str(entry.number),
+        model=model,
+        number=str(number),
         action=attribute(call.links.to("comment/comment/post")),
         csrf=call.csrf_token(),
-        rich=_rich(call, f"newCommentForm_{key}-file-upload"),
+        rich=panels.rich_menu(call, f"newCommentForm_{key}-file-upload"),
         menu=panels.upload_menu(
             call, target, "", _upload_attributes(target, zone=f"#comment_create_form_{key}"), side="end"
         ),

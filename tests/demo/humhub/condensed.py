@@ -16,6 +16,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+from tests.demo.humhub.hooks import hooks
+
 DATA = Path(__file__).parents[2] / "data" / "humhub" / "exchanges.json"
 
 NOT_REPLAYED = {
@@ -23,14 +25,12 @@ NOT_REPLAYED = {
     r"33-loss-huge100": "PHP runs out of memory; the small HumHub streams to disk",
     r"33-loss-dnsfail": "it would ask a name server",
     r"57-": "live updates: the small HumHub's pages ask for what they need",
-    r"60-|72-|73-|94-|95-": "the cfiles module: for an integration that needs no module in HumHub, which isn't here",
-    r"7[0145]-": "the rest module: for an integration that needs no module in HumHub, which isn't here",
-    r"8nomod-|8withmod-": "HumHub's own pages around the module; the small HumHub has pages of its own",
-    r"90-upload-toobig": "PHP's upload limit of 2 MB",
-    r"93-": "comments: the small HumHub has none",
 }
 SKIPPED_REQUEST_HEADERS = {"User-Agent", "Cookie", "Content-Length", "X-CSRF-Token"}
 SKIPPED_ANSWER_HEADERS = {"Server", "Date", "Connection", "Transfer-Encoding", "Vary"}
+
+# Pages that an integration without the module holds on to: their hooks are compared.
+HOOKED = re.compile(r"60-cfiles-|8nomod-|8withmod-|92-post-edit-admin|93-|94-|95-")
 
 Exchange = dict[str, Any]
 
@@ -119,17 +119,18 @@ def condense(name: str, recording: dict[str, Any], folder: Path) -> Exchange:
     request, response = recording["request"], recording["response"]
     headers = dict(request["headers"])
     cookies = headers.get("Cookie", "")
+    response_text = _answer_text(response, folder)
     sent = {
         "method": request["method"],
         "url": request["url"],
         "headers": {key: value for key, value in headers.items() if key not in SKIPPED_REQUEST_HEADERS},
         "cookies": [part.split("=")[0].strip() for part in cookies.split(";") if part],
         "csrf": "X-CSRF-Token" in headers,
-        "body": _sent_body(request.get("body"), folder),
+        "body": _sent_body(request.get("body"), folder, response_text),
     }
     got = {"status": response["status"], "headers": kept(response["headers"])}
-    text = _answer_text(response, folder)
-    got["body"] = body_shape(dict(response["headers"]).get("Content-Type", ""), text, page=is_page(headers))
+    kind = dict(response["headers"]).get("Content-Type", "")
+    got["body"] = body_shape(kind, response_text, name=name, page=is_page(headers))
     moment = parsedate_to_datetime(dict(response["headers"])["Date"]).timestamp()
     return {"name": name, "at": moment, "request": sent, "response": got}
 
@@ -138,15 +139,30 @@ def is_page(headers: dict[str, str]) -> bool:
     return headers.get("X-Requested-With") is None
 
 
-def _sent_body(body: Any, folder: Path) -> Any:
-    """Keep an upload as its name, type and size."""
+def _sent_body(body: Any, folder: Path, answer: bytes) -> Any:
+    """Keep an upload as its fields, and its file's name, type and size."""
     if isinstance(body, dict):
+        if not (folder / body["file"]).exists():
+            return _too_large(json.loads(answer)["files"][0])
         body = (folder / body["file"]).read_bytes().decode("latin-1")
-    found = re.match(r'--(\S+)\r\n.*?name="([^"]*)"; filename="(.*?)"\r\n(?:Content-Type: (\S+)\r\n)?\r\n', body or "")
-    if not found:
+    if not (body or "").startswith("--"):
         return body
-    content = body[found.end() : body.rindex(f"\r\n--{found[1]}--")]
-    return {"field": found[2], "filename": found[3], "type": found[4], "size": len(content)}
+    boundary, _, rest = body.partition("\r\n")
+    kept: dict[str, Any] = {}
+    for part in rest.split(f"\r\n{boundary}"):
+        head, _, content = part.removeprefix("\r\n").partition("\r\n\r\n")
+        named = re.search(r'name="([^"]*)"(?:; filename="(.*)")?', head)
+        if named and named[2] is None:
+            kept.setdefault("fields", {})[named[1]] = content
+        elif named:
+            kind = re.search(r"Content-Type: (\S+)", head)
+            kept |= {"field": named[1], "filename": named[2], "type": kind and kind[1], "size": len(content)}
+    return kept
+
+
+def _too_large(refused: dict[str, Any]) -> dict[str, Any]:
+    """Tell what was sent by what was refused; the body itself isn't among the recordings."""
+    return {"field": "files[]", "filename": refused["name"], "type": None, "size": int(refused["size"])}
 
 
 def _answer_text(response: dict[str, Any], folder: Path) -> bytes:
@@ -173,19 +189,45 @@ def fade_header(name: str, value: str) -> str:
     return re.sub(r"'nonce-[^']+'", "'nonce-*'", value)
 
 
-def body_shape(content_type: str, body: bytes, *, page: bool) -> Any:
-    """Condense a body by its kind: JSON as it is, HTML by its shape, files by their length."""
+def body_shape(content_type: str, body: bytes, *, name: str, page: bool) -> Any:
+    """Condense a body by its kind: JSON as it is, HTML by its shape or its hooks, files by their length."""
     if not body:
         return None
     if content_type.startswith("text/html"):
-        return shape(body.decode(errors="replace"), page=page)
-    if content_type.startswith("application/json"):
-        found = json.loads(fade(body.decode()))
-        if isinstance(found, dict) and "output" in found:
-            found["output"] = shape(found["output"], page=False) if "success" in found else "*"
-            found |= {"id": "*"} if "id" in found else {}
-        return found
-    return {"length": len(body)}
+        return _html_shape(body.decode(errors="replace"), name, page=page)
+    if not content_type.startswith("application/json"):
+        return {"length": len(body)}
+    if HOOKED.match(name):
+        return _hooked_json(json.loads(body))
+    found = json.loads(fade(body.decode()))
+    if isinstance(found, dict) and "output" in found:
+        found["output"] = shape(found["output"], page=False) if "success" in found else "*"
+        found |= {"id": "*"} if "id" in found else {}
+    return found
+
+
+def _html_shape(text: str, name: str, *, page: bool) -> Any:
+    return faded(hooks(text)) if HOOKED.match(name) else shape(text, page=page)
+
+
+def _hooked_json(found: dict[str, Any]) -> Any:
+    """Condense JSON that holds HTML: lists of files, and a stream's posts without its other entries."""
+    if "fileList" in found:
+        found["fileList"] = hooks(found["fileList"])
+    if "content" in found:
+        outputs = [found["content"][str(number)]["output"] for number in found["contentOrder"]]
+        keys = sorted(found["content"][str(found["contentOrder"][0])])
+        posts = [hooks(output) for output in outputs if "wall_humhubmodulespostmodelsPost_" in output]
+        found |= {"content": posts[0]["hooks"], "entry": keys, "contentOrder": "*", "lastContentId": "*"}
+    return faded(found)
+
+
+def faded(value: Any) -> Any:
+    """Leave out, beyond what `fade` does, the numbers that content has and the ids that widgets get."""
+    text = fade(json.dumps(value, ensure_ascii=False))
+    text = re.sub(r'("(?:data-content-key|image)": ")[^"]+', r"\1*", text)
+    text = re.sub(r"(contentId=|old-|version_file_|version=)\d+", r"\1*", text)
+    return json.loads(re.sub(r'("data-cfiles-content": ")\d+', r"\1*", text))
 
 
 def reason_not(name: str) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -128,7 +129,12 @@ class Browser:
         host, _, _ = self.hub.url.partition(self.hub.settings.base_path or "\0")
         url, silent = URL(host + path, encoded=True), ("Content-Type", "Accept-Encoding", "User-Agent")
         async with self.http.request(
-            method, url, headers=headers, data=data, allow_redirects=False, skip_auto_headers=silent
+            method,
+            url,
+            headers=headers,
+            data=data and io.BytesIO(data),
+            allow_redirects=False,
+            skip_auto_headers=silent,
         ) as answer:
             return Reply(answer.status, answer.headers.copy(), await answer.read())
 

@@ -6,6 +6,7 @@ Where `BRIDGE_RECORDINGS` names the complete set, the data that stands for it is
 from __future__ import annotations
 
 import collections
+import difflib
 import json
 import os
 from collections.abc import Callable
@@ -28,9 +29,16 @@ def diff(got: Any, want: Any, path: str = "") -> list[str]:
     if isinstance(got, dict) and isinstance(want, dict):
         names = sorted(set(got) | set(want))
         return [line for name in names for line in diff(got.get(name), want.get(name), f"{path}/{name}")]
+    if path.endswith("/hooks") and isinstance(got, list) and isinstance(want, list):
+        wanted, shown = ([json.dumps(row, sort_keys=True) for row in rows] for rows in (want, got))
+        lines = difflib.ndiff(wanted, shown)
+        return [f"{path}: {line}" for line in lines if line[0] in "+-"]
     if path.endswith("headers") and isinstance(got, list):
         extra = [f"{path}: has {row}" for row in _more(got, want)]
         return extra + [f"{path}: lacks {row}" for row in _more(want, got)]
+    if isinstance(got, list) and isinstance(want, list) and len(got) == len(want) and got != want:
+        pairs = enumerate(zip(got, want, strict=True))
+        return [line for number, (one, other) in pairs for line in diff(one, other, f"{path}/{number}")]
     return [] if got == want else [f"{path}: {got!r} for {want!r}"]
 
 

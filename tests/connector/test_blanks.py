@@ -6,6 +6,7 @@ import hashlib
 import io
 import re
 import zipfile
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -14,6 +15,7 @@ import openpyxl
 import pptx
 import pypdf
 import pytest
+from openxml_audit import AppPrediction, OpenXmlValidator, predict
 
 from bridge.connector.blanks import KINDS, blank
 from bridge.protocol.errors import BadRequestError
@@ -63,6 +65,16 @@ def test_a_package_names_every_part_and_every_relation_leads_to_one(kind: str, l
     assert reached == named
     for name in names:
         ET.fromstring(archive(data).read(name))
+
+
+@pytest.mark.parametrize("language", ["de", "es-419", "ar", "ja"])
+@pytest.mark.parametrize("kind", ["docx", "xlsx", "pptx"])
+def test_a_package_is_one_that_office_opens_as_it_is(kind: str, language: str, tmp_path: Path) -> None:
+    file = tmp_path / f"new.{kind}"
+    file.write_bytes(blank(kind, language))
+    result = OpenXmlValidator().validate(file)
+    assert (result.errors, result.warning_count) == ([], 0)
+    assert predict(result).prediction is AppPrediction.OPENS_CLEAN
 
 
 @pytest.mark.parametrize("kind", KINDS)

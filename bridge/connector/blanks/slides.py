@@ -48,6 +48,8 @@ def slides(speech: Tongue) -> bytes:
         Relation("slide", "slides/slide1.xml"),
         Relation("theme", "theme/theme1.xml"),
         Relation("tableStyles", "tableStyles.xml"),
+        Relation("presProps", "presProps.xml"),
+        Relation("viewProps", "viewProps.xml"),
     )
     return pack(
         (
@@ -57,6 +59,9 @@ def slides(speech: Tongue) -> bytes:
             *layouts,
             Part("ppt/theme/theme1.xml", "theme+xml", theme(speech)),
             Part("ppt/tableStyles.xml", _TYPE.format("tableStyles"), _NO_TABLE_STYLES),
+            # PowerPoint calls a presentation broken that lacks one of these, however empty.
+            Part("ppt/presProps.xml", _TYPE.format("presProps"), f"{XML}<p:presentationPr {_NAMES}/>"),
+            Part("ppt/viewProps.xml", _TYPE.format("viewProps"), f"{XML}<p:viewPr {_NAMES}/>"),
             *common(speech),
         )
     )

@@ -21,6 +21,10 @@ _COLOURS: Final = {
     "t2": "dark2",
     **{name: name for name in (*(f"accent{number}" for number in range(1, 7)), "hyperlink", "followedHyperlink")},
 }
+_FONTS: Final = (
+    f'{XML}<w:fonts {_W}><w:font w:name="Arial"><w:panose1 w:val="020B0604020202020204"/><w:charset w:val="00"/>'
+    '<w:family w:val="swiss"/><w:pitch w:val="variable"/></w:font></w:fonts>'
+)
 _HEADINGS: Final = (32, 26, 24, 22, 22, 20)  # sizes in half points
 _LATIN, _ARABIC = "en-US", "ar-SA"  # the spelling of letters that the language itself has none of
 
@@ -35,6 +39,7 @@ def word(speech: Tongue) -> bytes:
             Relation("styles", "styles.xml"),
             Relation("settings", "settings.xml"),
             Relation("theme", "theme/theme1.xml"),
+            Relation("fontTable", "fontTable.xml"),
         ),
     )
     return pack(
@@ -43,6 +48,7 @@ def word(speech: Tongue) -> bytes:
             Part("word/styles.xml", _TYPE.format("styles"), _styles(speech)),
             Part("word/settings.xml", _TYPE.format("settings"), _settings(speech)),
             Part("word/theme/theme1.xml", "theme+xml", theme(speech)),
+            Part("word/fontTable.xml", _TYPE.format("fontTable"), _FONTS),
             *common(speech),
         )
     )

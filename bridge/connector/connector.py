@@ -14,7 +14,7 @@ from typing import Final
 from bridge.connector.blanks import blank
 from bridge.connector.contents import upload_name
 from bridge.connector.converting import Conversions
-from bridge.connector.keys import Keys
+from bridge.connector.keys import Keys, fresh
 from bridge.connector.links import Link, Purpose
 from bridge.connector.menu import KINDS
 from bridge.connector.recipient import visitor_of
@@ -95,7 +95,10 @@ class Connector:
         content = blank(kind, visitor.language)
         async with self.bodies.lent(_once(content), filetype=kind, promised=len(content)) as (body, path):
             upload = Upload(path, body.size, body.sha256)
-            return await self.storage.add(visitor, place, upload_name(stem, f".{kind}"), upload)
+            stored = await self.storage.add(visitor, place, upload_name(stem, f".{kind}"), upload)
+        # Its handle is needed when it is opened: some storages don't say of a new file whose it is.
+        await self.index.documents.claim(fresh(self.site.name, stored))
+        return stored
 
     async def look(self, visitor: Visitor, guid: str, place: str) -> tuple[StoredFile, Format]:
         """Give a file and its format.
@@ -103,7 +106,8 @@ class Connector:
         Raises:
             BadRequestError: ONLYOFFICE Docs doesn't open such files.
         """
-        file = await self.storage.look(visitor, guid, place)
+        known = await self.index.documents.current(self.site.name, guid)
+        file = await self.storage.look(visitor, guid, place, known.handle if known is not None else {})
         format_ = by_name(PurePosixPath(file.name).suffix)
         if format_ is None:
             raise BadRequestError(msgid("ONLYOFFICE Docs does not open this kind of file."), name=file.name)

@@ -23,7 +23,7 @@ async def holds_ours(storage: Storage, visitor: Visitor, file: StoredFile, recor
     if file.size not in sizes:
         return False
     digest = hashlib.sha256()
-    async with storage.read(visitor, file.guid) as content:
+    async with storage.read(visitor, file.guid, file.place, file.handle) as content:
         async for chunk in content.chunks:
             digest.update(chunk)
     return digest.hexdigest() in unheard

@@ -23,7 +23,7 @@ from bridge.connector.rest import Rest
 from bridge.connector.storage import Content, SignedOutError, Storage, StoredFile, Upload, Visitor
 from bridge.connector.ways import Way
 from bridge.protocol.errors import UpstreamError
-from bridge.protocol.places import NOWHERE, Place, as_guid, parse_place
+from bridge.protocol.places import Place, as_guid, parse_place
 from bridge.protocol.secret import Secret
 from bridge.sites import Site
 
@@ -58,8 +58,6 @@ class HumHubStorage(Storage):
         self._limit = limit
         self._spelling = Spelling(site.base_path)
         self._known = _Memory[tuple[float, Visitor]]()
-        # Where a file was found to lie, and its handle: a read says neither.
-        self._found = _Memory[tuple[Place, Mapping[str, Any]]]()
 
     async def visitor(self, headers: Mapping[str, str], place: str = "") -> Visitor:
         """Give who sent a request. A guest is nobody, also where HumHub lets guests in: an editor needs to be told."""
@@ -87,19 +85,17 @@ class HumHubStorage(Storage):
         self, visitor: Visitor, guid: str, place: str, handle: Mapping[str, Any] | None = None
     ) -> StoredFile:
         """Give a file as it is now; it may be changed where HumHub's own form for that opens to the visitor."""
-        guid, where = as_guid(guid), self._place(place)
-        file = await self._as(visitor, lambda way: self._files(way, visitor, place).look(guid, handle or {}), handle)
-        if file.handle:
-            self._found[guid] = (where, file.handle)
-        return file
+        guid = as_guid(guid)
+        return await self._as(visitor, lambda way: self._files(way, visitor, place).look(guid, handle or {}), handle)
 
     @asynccontextmanager
-    async def read(self, visitor: Visitor, guid: str) -> AsyncIterator[Content]:
+    async def read(
+        self, visitor: Visitor, guid: str, place: str = "", handle: Mapping[str, Any] | None = None
+    ) -> AsyncIterator[Content]:
         """Open a file's content."""
-        guid = as_guid(guid)
-        place, handle = self._found.get(guid, (NOWHERE, {}))
+        guid, where = as_guid(guid), self._place(place)
         async with AsyncExitStack() as stack:
-            yield await self._as(visitor, lambda way: stack.enter_async_context(way.read(place, guid)), handle)
+            yield await self._as(visitor, lambda way: stack.enter_async_context(way.read(where, guid)), handle)
 
     async def find(self, visitor: Visitor, file: StoredFile, upload: Upload) -> StoredFile | None:
         """Give the file that holds these bytes; of a post's file that was replaced, the old one is deleted, too."""

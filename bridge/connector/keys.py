@@ -24,7 +24,7 @@ from bridge.store.documents import Document
 from bridge.store.index import Index
 from bridge.store.records import Record, State
 
-__all__ = ["Keys"]
+__all__ = ["Keys", "fresh"]
 
 # How long an open waits for a save that is on its way, and between two looks, in seconds.
 _PATIENCE: Final = 20.0
@@ -64,7 +64,7 @@ class Keys:
             if not (rules.is_adrift(record) and await self.settle(known.key)):
                 await asyncio.sleep(_LOOK)
             file = await self.storage.look(visitor, file.guid, file.place, file.handle)
-        return await self.index.documents.claim(fresh(self.site, file))
+        return await self.index.documents.claim(fresh(self.site, file), there=file.may_write)
 
     async def _is_unheard(self, visitor: Visitor, file: StoredFile, record: Record) -> bool:
         newest = record.newest

@@ -56,7 +56,9 @@ class Local(Storage):
         return await self._disk(lambda: self._look(guid))
 
     @contextlib.asynccontextmanager
-    async def read(self, visitor: Visitor, guid: str) -> AsyncIterator[Content]:
+    async def read(
+        self, visitor: Visitor, guid: str, place: str = "", handle: Mapping[str, Any] | None = None
+    ) -> AsyncIterator[Content]:
         file = await self._disk(lambda: self._path(guid).open("rb", buffering=0))
         try:
             status = os.fstat(file.fileno())

@@ -146,8 +146,13 @@ class Storage(ABC):
         """Give a file as it is now, and whether the visitor may change it; ``handle`` is of an earlier look."""
 
     @abstractmethod
-    def read(self, visitor: Visitor, guid: str) -> AbstractAsyncContextManager[Content]:
-        """Open a file's content; it is never a page, an empty answer or a part in the file's place."""
+    def read(
+        self, visitor: Visitor, guid: str, place: str = "", handle: Mapping[str, Any] | None = None
+    ) -> AbstractAsyncContextManager[Content]:
+        """Open a file's content; it is never a page, an empty answer or a part in the file's place.
+
+        ``place`` and ``handle`` are as they were looked at last, where that is known: some ways need them.
+        """
 
     @abstractmethod
     async def find(self, visitor: Visitor, file: StoredFile, upload: Upload) -> StoredFile | None:

@@ -30,11 +30,12 @@ async def download(request: web.Request, site: Site, doc: str) -> web.StreamResp
     note(request, key=link.key, visitor=visitor.id)
     document = await saves.index.documents.document(site.name, link.key)
     guid, place = (document.guid, document.place) if document is not None else (link.guid, link.place)
+    handle = document.handle if document is not None else {}
     if (waiting := rules.served(await saves.index.read(site.name, link.key))) is not None:
-        await connector.storage.look(visitor, guid, place)  # they may still read it
+        await connector.storage.look(visitor, guid, place, handle)  # they may still read it
         note(request, entry=waiting.id)
         return await files.saved(request, waiting, saves.spool.bodies.path(waiting.id))
-    async with connector.storage.read(visitor, guid) as content:
+    async with connector.storage.read(visitor, guid, place, handle) as content:
         if content.version not in (link.version, document.version if document is not None else ""):
             raise ConflictError(
                 "The file was changed since its page was opened: reload the page.",

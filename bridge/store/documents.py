@@ -61,8 +61,12 @@ class Documents(ABC):
     """Each call raises :class:`~bridge.protocol.errors.StorageError` where the store fails; nothing is changed then."""
 
     @abstractmethod
-    async def claim(self, fresh: Document) -> Document:
-        """Give the key of a content: the current one of its file if it stands for that, or ``fresh``, which is then."""
+    async def claim(self, fresh: Document, *, there: bool = True) -> Document:
+        """Give the key of a content: the current one of its file if it stands for that, or ``fresh``, which is then.
+
+        ``there`` says that the file was found to lie where ``fresh`` says. A browser can name any place, and saves go
+        where the document is said to be; so of who can't tell, no other place is taken over.
+        """
 
     @abstractmethod
     async def document(self, site: str, key: str) -> Document | None:

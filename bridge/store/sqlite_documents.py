@@ -31,11 +31,13 @@ class SqliteDocuments(Documents):
         self._clock = clock
         self._call, self._transaction = database.call, database.transaction
 
-    async def claim(self, fresh: Document) -> Document:
+    async def claim(self, fresh: Document, *, there: bool = True) -> Document:
         def work() -> Document:
             with self._transaction() as sql:
                 rows = sql.execute(f"{_READ} WHERE site = ? AND guid = ? AND current", (fresh.site, fresh.guid))
                 known = next(map(_document, rows), None)
+                if known is not None and known.version == fresh.version and not there:
+                    return known
                 if known is not None and known.version == fresh.version:
                     # Its place and name may have changed since, and its content is the same.
                     fresh_here = replace(known, place=fresh.place, name=fresh.name, handle=fresh.handle)

@@ -88,7 +88,7 @@ async def test_a_handle_of_another_file_leads_to_none(keyed: House) -> None:
 async def test_a_file_is_read_by_the_key(keyed: House) -> None:
     file = keyed.humhub.add("plan.docx", OLD)
     visitor, found = await looked(keyed, "carol", file.guid)
-    async with keyed.storage.read(visitor, file.guid) as content:
+    async with keyed.storage.read(visitor, file.guid, found.place, found.handle) as content:
         assert content.version == found.version
         assert b"".join([chunk async for chunk in content.chunks]) == OLD
 

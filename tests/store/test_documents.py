@@ -50,6 +50,14 @@ async def test_everybody_after_the_first_gets_the_same_key(documents: Documents)
     assert await documents.document(SITE, "k2") is None
 
 
+async def test_who_can_t_tell_where_a_file_is_moves_no_document(documents: Documents) -> None:
+    await documents.claim(FILE)
+    other = dataclasses.replace(FILE, key="k2", place="elsewhere", handle={})
+    assert await documents.claim(other, there=False) == FILE
+    assert await documents.current(SITE, "g1") == FILE
+    assert await documents.claim(other, there=True) == dataclasses.replace(other, key="k1")
+
+
 async def test_another_content_gets_another_key(documents: Documents) -> None:
     await documents.claim(FILE)
     other = dataclasses.replace(FILE, key="k2", version="v2")

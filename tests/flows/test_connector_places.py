@@ -1,0 +1,62 @@
+"""Where the connector's documents lie: in a form that isn't posted yet, in a post, and never where a reader says."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+from tests.flows.test_connector_humhub import FOLDER, Desk, desk, rest
+
+__all__ = ["desk", "rest"]
+
+
+def written(desk: Desk, guid: str) -> bytes:
+    """Give what is written in a document."""
+    return zipfile.ZipFile(io.BytesIO(desk.text(guid))).read("word/document.xml")
+
+
+async def test_a_document_for_a_form_is_edited_before_it_is_posted(desk: Desk) -> None:
+    alice = await desk.colleague("alice")
+    guid = (await alice.create("docx", "Minutes", ""))["file"]["guid"]
+    page, editor = await alice.edit(guid, "")
+    assert page.config["editorConfig"]["mode"] == "edit"
+    await editor.write("first")
+    said = await alice.shut(page)
+    assert said["saved"]
+    assert said["before"] == guid
+    assert said["file"]["guid"] != guid
+    # The form takes up the new one, and is posted.
+    humhub = desk.house.humhub
+    post = humhub.add_post("alice", "Our minutes", [humhub.files[said["file"]["guid"]]])
+    place = f"/s/team/post/post/edit?id={post.number}"
+    await editor.leave()
+    again, second = await alice.edit(said["file"]["guid"], place)
+    await second.see("first")
+    await second.write("second")
+    later = await alice.shut(again)
+    assert post.guids == [later["file"]["guid"]]
+    assert b"second" in written(desk, post.guids[0])
+
+
+async def test_nobody_else_edits_what_is_not_posted_yet(desk: Desk) -> None:
+    alice, carol = await desk.colleague("alice"), await desk.colleague("carol")
+    guid = (await alice.create("docx", "Minutes", ""))["file"]["guid"]
+    humhub = desk.house.humhub
+    humhub.add_post("alice", "Our minutes", [humhub.files[guid]])
+    page = await carol.open(guid, "")
+    assert page.config["editorConfig"]["mode"] == "view"
+
+
+async def test_a_reader_s_word_for_a_place_moves_no_document(desk: Desk) -> None:
+    alice, carol = await desk.colleague("alice"), await desk.colleague("carol")
+    humhub = desk.house.humhub
+    file = humhub.files[(await alice.create("docx", "Minutes", ""))["file"]["guid"]]
+    post = humhub.add_post("alice", "Our minutes", [file])
+    page, editor = await alice.edit(file.guid, f"/s/team/post/post/edit?id={post.number}")
+    for place in ("", FOLDER, "/s/team/post/post/edit?id=99"):
+        assert (await carol.open(file.guid, place)).key == page.key
+    await editor.write("mine")
+    said = await alice.shut(page)
+    assert said["saved"]
+    assert post.guids == [said["file"]["guid"]]
+    assert b"mine" in written(desk, post.guids[0])

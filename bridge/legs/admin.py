@@ -6,9 +6,11 @@ import asyncio
 import functools
 import hmac
 import ipaddress
+import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
+from pathlib import Path
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -16,7 +18,7 @@ from multidict import CIMultiDict
 
 from bridge.legs import admin_saves
 from bridge.legs.state import METRICS
-from bridge.protocol.errors import BadAnswerError, RefusedError
+from bridge.protocol.errors import BadAnswerError, RefusedError, StorageError
 from bridge.protocol.headers import host_of
 from bridge.protocol.secret import Secret
 from bridge.sites import Node, Site, Topology
@@ -90,12 +92,20 @@ def reachable(topology: Topology) -> dict[str, Check]:
 
 
 async def _ask_humhub(site: Site) -> str:
-    """See that HumHub answers, whatever it says of the page."""
+    """See that HumHub answers, whatever it says of the page, or that the directory in its place can be written."""
+    if site.directory is not None:
+        return await asyncio.to_thread(_look_at, site.directory)
     headers = CIMultiDict({"Host": site.host})
     async with site.upstream.request("HEAD", f"{site.base_path}/", headers=headers, deadline=_PATIENCE) as answer:
         if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise BadAnswerError(f"answers {answer.status}")
         return f"answers {answer.status}"
+
+
+def _look_at(directory: Path) -> str:
+    if not directory.is_dir() or not os.access(directory, os.R_OK | os.W_OK | os.X_OK):
+        raise StorageError(f"{directory} is no directory that can be written")
+    return "can be written"
 
 
 async def _ask_docs(node: Node) -> str:

@@ -16,9 +16,9 @@ from bridge.legs import files, results
 from bridge.legs.answers import Kind, answers_as, asked_shape, conversion
 from bridge.legs.middleware import note, raw_target
 from bridge.legs.state import CLOCK, LIMITS, TOPOLOGY
-from bridge.protocol.errors import BadAnswerError, RefusedError, UpstreamError, UpstreamTimeoutError
+from bridge.protocol.errors import BadAnswerError, NoRouteError, RefusedError, UpstreamError, UpstreamTimeoutError
 from bridge.protocol.messages import Command, Conversion, parse_object
-from bridge.sites import Node
+from bridge.sites import Node, Site
 from bridge.transport.relay import read_request
 
 __all__ = ["routes"]
@@ -35,7 +35,7 @@ _FORGOTTEN = frozenset(("getForgottenList", "getForgotten", "deleteForgotten"))
 async def convert(request: web.Request) -> web.StreamResponse:
     """Verify a conversion, map its file outward and its result inward; Docs is always asked for JSON."""
     topology, now = request.app[TOPOLOGY], request.app[CLOCK]()
-    site = files.site_of(request)
+    site = _with_module(request)
     message = hop.read_conversion(site, await _message(request), request.headers, now=now)
     note(request, key=message.key)
     fields = message.outbound(lambda url: hop.file_for_docs(topology, site, url))
@@ -50,7 +50,7 @@ async def convert(request: web.Request) -> web.StreamResponse:
 async def command(request: web.Request) -> web.StreamResponse:
     """Verify a command and relay it to the node of its document."""
     topology, now = request.app[TOPOLOGY], request.app[CLOCK]()
-    site = files.site_of(request)
+    site = _with_module(request)
     message = hop.read_command(site, await _message(request), request.headers, now=now)
     note(request, key=message.key, command=message.name)
     if message.name in _FORGOTTEN and len(topology.sites) > 1:
@@ -59,6 +59,15 @@ async def command(request: web.Request) -> web.StreamResponse:
     shard = f"?shardkey={quote(message.key)}" if message.key else ""
     raw = await _call(request, node, f"/coauthoring/CommandService.ashx{shard}", message.fields)
     return web.json_response(Command.answer(raw, lambda url: hop.file_for_humhub(topology, site, url)))
+
+
+def _with_module(request: web.Request) -> Site:
+    """Give the site that a call names; where the bridge itself is the integration, no module could have sent it."""
+    site = files.site_of(request)
+    if site.connector is not None:
+        remedy = "Uninstall the module, or write mode: relay for this site."
+        raise NoRouteError("The HumHub of this site has no ONLYOFFICE module.", remedy=remedy)
+    return site
 
 
 async def _message(request: web.Request) -> dict[str, Any]:

@@ -13,6 +13,7 @@ the very bytes.
 from __future__ import annotations
 
 import asyncio
+import os
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -100,30 +101,31 @@ class Upload:
     before_end: Callable[[], Awaitable[None]] = _nothing
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
-        """Give the bytes, in constant memory.
+        """Give the bytes, in constant memory. Between two pieces no file is open: whoever asks may never come back.
 
         Raises:
             StorageError: the file can't be read, or isn't as long as it was.
         """
-        try:
-            # Not in a thread: of one that is no longer awaited the file would stay open.
-            file = self.path.open("rb", buffering=0)
-        except OSError as error:
-            raise StorageError("The saved file can't be read.", what=error.strerror) from error
-        left = self.size
-        with file:
-            while left:
-                chunk = await asyncio.to_thread(file.read, min(_CHUNK, left))
-                if not chunk:
-                    raise StorageError("The saved file is not as long as it was.", size=self.size)
-                left -= len(chunk)
-                if left:
-                    yield chunk
-                    continue
+        at = 0
+        while at < self.size:
+            chunk = await asyncio.to_thread(self._piece, at)
+            at += len(chunk)
+            if at == self.size:
                 if len(chunk) > 1:
                     yield chunk[:-1]
                 await self.before_end()
-                yield chunk[-1:]
+                chunk = chunk[-1:]
+            yield chunk
+
+    def _piece(self, at: int) -> bytes:
+        try:
+            with self.path.open("rb", buffering=0) as file:
+                chunk = os.pread(file.fileno(), min(_CHUNK, self.size - at), at)
+        except OSError as error:
+            raise StorageError("The saved file can't be read.", what=error.strerror) from error
+        if not chunk:
+            raise StorageError("The saved file is not as long as it was.", size=self.size)
+        return chunk
 
 
 class Storage(ABC):

@@ -45,6 +45,12 @@ _Handler = Callable[[Asked], Awaitable[web.StreamResponse]]
 
 
 @answers_as(Kind.PAGE)
+async def editor(request: web.Request) -> web.StreamResponse:
+    """Answer with the editor's page, or with one that says why there is none."""
+    return await connector(request)
+
+
+@answers_as(Kind.MESSAGE)
 async def connector(request: web.Request) -> web.StreamResponse:
     """Answer what is asked of a site's connector; a site that has none has HumHub's own word on it."""
     site = request.app[TOPOLOGY].site_for_host(client_of(request).host)
@@ -207,6 +213,7 @@ _DIRECTORY: Final[dict[tuple[str, str], _Handler]] = {
 def routes() -> list[web.RouteDef]:
     """List what browsers reach of the connector, and of HumHub; which site has one, and where, the handler sees."""
     return [
+        web.route("*", "/{path:(?:.+/)?onlyoffice-bridge/open}", editor),
         web.route("*", "/{path:(?:.+/)?onlyoffice-bridge/[^/]*}", connector),
         web.route("*", "/{path:.*}", page),
     ]

@@ -2,53 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
-import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from bridge.config import Config
 from bridge.demo.colleague import Colleague
-from bridge.demo.house import House, house
 from bridge.demo.humhub.samples import odt
-from bridge.demo.person import PageError, Person
-
-FOLDER = "/s/team/cfiles/upload?fid=1"
-KEY = "k" * 64
-
-
-def hasty(config: Config) -> Config:
-    """Wait for no slow HumHub after an attempt without an answer."""
-    return dataclasses.replace(config, saves=dataclasses.replace(config.saves, storing=0.5))
-
-
-@dataclasses.dataclass(slots=True)
-class Desk:
-    """A house whose HumHub has no module, and people who are logged in there."""
-
-    house: House
-    people: dict[str, Person] = dataclasses.field(default_factory=dict)
-    colleagues: list[Colleague] = dataclasses.field(default_factory=list)
-
-    async def colleague(self, name: str) -> Colleague:
-        self.people[name] = await self.house.log_in(name)
-        self.colleagues.append(Colleague.of(self.people[name]))
-        return self.colleagues[-1]
-
-    def log_out(self, name: str) -> None:
-        """Forget somebody in HumHub, in all their browsers."""
-        humhub = self.house.humhub
-        humhub.users[name].auth_key = secrets.token_urlsafe(24)
-        for session in list(humhub.sessions.all()):
-            humhub.sessions.end(session)
-
-    def text(self, guid: str) -> bytes:
-        return self.house.humhub.files[guid].content()
-
-    def names(self) -> list[str]:
-        return sorted(entry.file.name for entry in self.house.humhub.cfiles.entries.values())
+from bridge.demo.person import PageError
+from tests.flows.modless import FOLDER, KEY, Desk, desk
 
 
 @pytest.fixture
@@ -56,16 +18,10 @@ def rest() -> str | None:
     return KEY
 
 
-@pytest.fixture
-async def desk(tmp_path: Path, rest: str | None) -> AsyncIterator[Desk]:
-    humhub = {"rest_secret": rest}
-    async with house(tmp_path, docs={"save_delay": 0.2}, adjust=hasty, connector="humhub", humhub=humhub) as h:
-        made = Desk(h)
-        try:
-            yield made
-        finally:
-            for one in made.colleagues:
-                await one.close()
+@pytest.fixture(name="desk")
+async def fixture_desk(tmp_path: Path, rest: str | None) -> AsyncIterator[Desk]:
+    async with desk(tmp_path, rest=rest) as made:
+        yield made
 
 
 async def test_a_document_of_a_folder_is_edited_by_two_and_keeps_its_guid(desk: Desk) -> None:

@@ -145,9 +145,18 @@ def demo(
     ] = None,
     once: Annotated[bool, typer.Option("--once", help="Play the whole story, print each step, and end.")] = False,
     keep: Annotated[Path | None, typer.Option(help="Work in DIR and leave it.", metavar="DIR", file_okay=False)] = None,
+    connector: Annotated[
+        bool, typer.Option("--connector", help="Without a HumHub: the bridge's own list of files, over a directory.")
+    ] = False,
+    connector_humhub: Annotated[
+        bool, typer.Option("--connector-humhub", help="With a HumHub that has no ONLYOFFICE module.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> int:
     """Run the bridge with a small HumHub and a small ONLYOFFICE Docs, in three networks on this machine."""
+    if connector and connector_humhub:
+        raise ConfigurationError("--connector and --connector-humhub are two different demos.", remedy="Name one.")
+    where = "directory" if connector else "humhub" if connector_humhub else ""
     try:
         from bridge.demo.show import Demo  # noqa: PLC0415 - see the head of this file
     except ModuleNotFoundError as error:
@@ -155,7 +164,7 @@ def demo(
             raise
         typer.echo(f"{NAME}: the demo needs {error.name}. Install it: pip install '{_DISTRIBUTION}[demo]'", err=True)
         return WRONG
-    return Demo(console(), port=port, once=once, as_json=as_json, keep=keep).run()
+    return Demo(console(), port=port, once=once, as_json=as_json, keep=keep, connector=where).run()
 
 
 @tokens.command("show")

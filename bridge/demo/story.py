@@ -11,7 +11,7 @@ import asyncio
 import html
 import io
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -47,10 +47,18 @@ class Step:
     seconds: float
 
 
+Act = Callable[[], Awaitable[str]]
+
+
 async def play(house: House, site: int = 0) -> AsyncIterator[Step]:
-    """Play the story on a site of a running house; the steps come as they end, and none after one that failed."""
-    story = _Story(house, site)
-    for name, act in story.acts():
+    """Play the story on a site of a running house."""
+    async for step in played(house, _Story(house, site).acts()):
+        yield step
+
+
+async def played(house: House, acts: Sequence[tuple[str, Act]]) -> AsyncIterator[Step]:
+    """Play acts in a running house; the steps come as they end, and none after one that failed."""
+    for name, act in acts:
         before, started = await house.traffic(), time.perf_counter()
         try:
             detail, ok = await act(), True
@@ -63,9 +71,6 @@ async def play(house: House, site: int = 0) -> AsyncIterator[Step]:
         yield Step(name, ok, crossed, detail, seconds)
         if not ok:
             return
-
-
-Act = Callable[[], Awaitable[str]]
 
 
 @dataclass(slots=True)
@@ -148,7 +153,7 @@ class _Story:
         content = odt("This was an OpenDocument text.")
         guid = await self.author.upload("Agenda.odt", content)
         await self.author.convert(guid, "Agenda.docx")
-        words = _words(await self.author.read(guid))
+        words = words_of(await self.author.read(guid))
         if "This was an OpenDocument text." not in words:
             raise StoryError("the text of the ODT in the DOCX", repr(words))
         return f"Agenda.odt ({len(content)} bytes) is Agenda.docx ({len(await self.author.read(guid))} bytes)"
@@ -177,7 +182,7 @@ class _Story:
         return self.house.humhubs[self.site].files[self.guid].key
 
     async def _expect_in_humhub(self, text: str) -> None:
-        words = _words(await self.author.read(self.guid))
+        words = words_of(await self.author.read(self.guid))
         if text not in words:
             raise StoryError(f"“{text}” in HumHub's file", repr(words))
 
@@ -192,11 +197,12 @@ class _Story:
             await asyncio.sleep(_POLL)
 
 
-def _words(body: bytes) -> str:
+def words_of(body: bytes) -> str:
+    """Read the text of a DOCX that was stored; StoryError where it is none."""
     try:
         return "\n".join(paragraph.text for paragraph in docx.Document(io.BytesIO(body)).paragraphs)
     except (ValueError, KeyError, OSError) as error:
-        raise StoryError("a DOCX in HumHub", f"{len(body)} bytes that are none ({error})") from error
+        raise StoryError("a DOCX", f"{len(body)} bytes that are none ({error})") from error
 
 
 def _heard(humhub: SmallHumHub) -> str:

@@ -21,6 +21,14 @@ _WORDS = {
     ("humhub", "GET"): "HumHub fetches a file",
     ("humhub", "POST"): "HumHub calls Docs",
 }
+# Of the connector's own documents, which somebody's visit stands behind.
+_OWN = {
+    ("docs", "GET"): "Docs downloads the document",
+    ("docs", "POST"): "Docs calls back",
+    ("browser", "create"): "a document is created",
+    ("browser", "close"): "a page is closed, and its document saved",
+    ("browser", "convert"): "a document is converted",
+}
 
 
 def install(say: Say | None) -> None:
@@ -55,16 +63,21 @@ def tell(event: Mapping[str, Any]) -> str | None:
 
 
 def _what(event: Mapping[str, Any], leg: str) -> str | None:
-    if event.get("editor"):
-        return "an editor's page, signed anew for Docs"
+    if event.get("editor") or event.get("mode"):
+        return (
+            f"an editor's page, to {event['mode']}" if event.get("mode") else "an editor's page, signed anew for Docs"
+        )
+    words = _OWN if event.get("visitor") else _WORDS
     if event.get("callback"):
         said = str(event["callback"]).replace("_", " ")
-        return f"{_WORDS['docs', 'POST']}: {said}, {event.get('outcome')}"
+        return f"{words['docs', 'POST']}: {said}, {event.get('outcome')}"
     if event.get("conversion") is not None:
         return f"HumHub has a document converted: {event['conversion']}"
     if event.get("command"):
         return f"HumHub sends the command {event['command']}"
-    return _WORDS.get((leg, str(event.get("method"))))
+    if leg == "browser" and event.get("method") == "POST":
+        return _OWN.get((leg, str(event.get("path")).rpartition("/")[2]))
+    return words.get((leg, str(event.get("method"))))
 
 
 def _size(event: Mapping[str, Any]) -> str:

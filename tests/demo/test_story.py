@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from bridge.demo import connector_story
 from bridge.demo.house import House
 from bridge.demo.networks import BROWSERS, free_port
 from bridge.demo.story import Step, play
@@ -29,6 +30,19 @@ CROSSED = {
     "convert": ("browser", "docs", "humhub"),
     "forced save": ("browser", "docs", "humhub"),
     "leave": ("browser", "docs", "humhub"),
+}
+# The bridge itself stores what was edited: nothing is asked of its humhub leg.
+CONNECTOR = {
+    "introduce": ("browser",),
+    "create": ("browser",),
+    "open by two": ("browser", "docs"),
+    "type": ("browser",),
+    "close": ("browser", "docs"),
+    "save": ("browser", "docs"),
+    "re-open": ("browser", "docs"),
+    "conflict": ("browser", "docs"),
+    "convert": ("browser", "docs"),
+    "leave": ("browser", "docs"),
 }
 NOWHERE = {"server_url": "http://docs.invalid", "storage_url": "http://humhub.invalid"}
 SAME_SECRET = "one-secret-for-both-0123456789abcdef"
@@ -78,6 +92,20 @@ async def test_without_the_bridge_it_fails(
     assert steps[-1].crossed == ()
 
 
+@pytest.mark.parametrize("connector", ["directory", "humhub"])
+async def test_the_connectors_story_goes_well(make_house: MakeHouse, connector: str) -> None:
+    house = await make_house(connector=connector)
+    steps = [step async for step in connector_story.play(house)]
+    assert [(step.step, step.detail) for step in steps if not step.ok] == []
+    assert {step.step: step.crossed for step in steps} == CONNECTOR
+
+
+async def test_without_docs_the_connectors_story_ends_where_one_is_needed(make_house: MakeHouse) -> None:
+    house = await make_house(connector="directory", without=("docs",))
+    steps = [step async for step in connector_story.play(house)]
+    assert [(step.step, step.ok) for step in steps] == [("introduce", True), ("create", True), ("open by two", False)]
+
+
 async def test_a_stopped_bridge_ends_the_story(make_house: MakeHouse) -> None:
     house = await make_house(without=("bridge",))
     (step,) = await played(house)
@@ -115,6 +143,18 @@ def test_the_command_prints_a_json_object_a_step(tmp_path: Path) -> None:
     assert [line["step"] for line in lines] == list(CROSSED)
     assert all(set(line) == {"step", "ok", "crossed", "detail"} for line in lines)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_plays_the_connectors_story(tmp_path: Path) -> None:
+    done = run(tmp_path, "--connector", "--once", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [json.loads(line)["step"] for line in done.stdout.splitlines()] == list(CONNECTOR)
+
+
+def test_the_two_demos_of_the_connector_are_not_one(tmp_path: Path) -> None:
+    done = run(tmp_path, "--connector", "--connector-humhub", "--once")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Name one." in done.stderr
 
 
 def test_the_command_prints_readable_steps_into_a_pipe(tmp_path: Path) -> None:
@@ -159,3 +199,20 @@ def test_ctrl_c_ends_it_and_removes_what_it_wrote(tmp_path: Path) -> None:
         _, errors = process.communicate(timeout=15)
         assert (process.returncode, errors) == (0, "")
     assert not Path(facts["directory"]).exists()
+
+
+def test_the_demo_of_the_connector_has_documents_and_leaves_what_is_there_alone(tmp_path: Path) -> None:
+    for _ in range(2):
+        with subprocess.Popen(
+            command("--connector", "--json", "--keep", "kept"), cwd=tmp_path, stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout is not None
+            facts = json.loads(process.stdout.readline())
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=15)
+            assert process.returncode == 0
+        names = [document["name"] for document in facts["documents"]]
+        assert "Team handbook.docx" in names
+        assert facts["users"] == []
+        assert ("Mine.txt" in names) == (tmp_path / "kept/documents/Mine.txt").exists()
+        (tmp_path / "kept/documents/Mine.txt").write_text("mine")

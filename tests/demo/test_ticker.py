@@ -28,6 +28,17 @@ REQUEST = {"event": "request", "method": "GET", "status": 200, "path": "/?doc=ey
             {"leg": "docs", "method": "POST", "callback": "forced_save", "outcome": "delivered", "key": "k1"},
             "docs     Docs calls HumHub back: forced save, delivered  k1",
         ),
+        ({"leg": "docs", "visitor": "u1", "key": "k1"}, "docs     Docs downloads the document  k1"),
+        (
+            {"leg": "docs", "method": "POST", "callback": "saved", "outcome": "delivered", "visitor": "u1"},
+            "docs     Docs calls back: saved, delivered",
+        ),
+        ({"leg": "browser", "visitor": "u1", "mode": "edit", "key": "k1"}, "browser  an editor's page, to edit  k1"),
+        ({"leg": "browser", "visitor": "u1", "path": "/hub/onlyoffice-bridge/notices"}, None),
+        (
+            {"leg": "browser", "method": "POST", "visitor": "u1", "path": "/onlyoffice-bridge/create"},
+            "browser  a document is created",
+        ),
         ({"leg": "humhub", "method": "POST", "conversion": 100}, "humhub   HumHub has a document converted: 100"),
         ({"leg": "humhub", "method": "POST", "command": "version"}, "humhub   HumHub sends the command version"),
         ({"leg": "humhub", "status": 404}, "humhub   HumHub fetches a file  404"),

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from bridge.demo.humhub.server import SmallHumHub
 
-ODT_MIME = "application/vnd.oasis.opendocument.text"
 ODF = "urn:oasis:names:tc:opendocument:xmlns"
 
 
@@ -58,21 +57,34 @@ def pptx(*slides: tuple[str, str]) -> bytes:
 
 
 def odt(*paragraphs: str) -> bytes:
-    """Make the smallest ODT that editors open: the type first and unpacked, a manifest, the text."""
+    """Make the smallest ODT that editors open."""
     text = "".join(f"<text:p>{paragraph}</text:p>" for paragraph in paragraphs)
+    return _opendocument("text", text)
+
+
+def ods(*rows: tuple[str, ...]) -> bytes:
+    """Make the smallest ODS that editors open, with one sheet."""
+    cell = '<table:table-cell office:value-type="string"><text:p>{}</text:p></table:table-cell>'
+    lines = "".join(f"<table:table-row>{''.join(map(cell.format, row))}</table:table-row>" for row in rows)
+    return _opendocument("spreadsheet", f'<table:table table:name="Sheet1">{lines}</table:table>')
+
+
+def _opendocument(kind: str, body: str) -> bytes:
+    """Pack an OpenDocument file: the type first and unpacked, a manifest, the content."""
+    mime = f"application/vnd.oasis.opendocument.{kind}"
     content = (
         f'<?xml version="1.0" encoding="UTF-8"?><office:document-content xmlns:office="{ODF}:office:1.0" '
-        f'xmlns:text="{ODF}:text:1.0" office:version="1.2"><office:body><office:text>{text}</office:text>'
-        "</office:body></office:document-content>"
+        f'xmlns:text="{ODF}:text:1.0" xmlns:table="{ODF}:table:1.0" office:version="1.2"><office:body>'
+        f"<office:{kind}>{body}</office:{kind}></office:body></office:document-content>"
     )
     manifest = (
         f'<?xml version="1.0" encoding="UTF-8"?><manifest:manifest xmlns:manifest="{ODF}:manifest:1.0" '
-        f'manifest:version="1.2"><manifest:file-entry manifest:full-path="/" manifest:media-type="{ODT_MIME}"/>'
+        f'manifest:version="1.2"><manifest:file-entry manifest:full-path="/" manifest:media-type="{mime}"/>'
         '<manifest:file-entry manifest:full-path="content.xml" manifest:media-type="text/xml"/></manifest:manifest>'
     )
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(zipfile.ZipInfo("mimetype"), ODT_MIME)
+        archive.writestr(zipfile.ZipInfo("mimetype"), mime)
         archive.writestr("content.xml", content)
         archive.writestr("META-INF/manifest.xml", manifest)
     return out.getvalue()
@@ -134,7 +146,7 @@ def seed(hub: SmallHumHub) -> None:
     )
     hub.add_post(
         "alice",
-        "Some files from elsewhere. They open for reading; an ODT becomes a DOCX with Convert document.",
+        "Some files from elsewhere. They open for reading; an ODT becomes a DOCX by Convert.",
         [
             hub.add_file("Minutes.odt", odt("Minutes of the meeting", "Present: everybody."), owner="alice"),
             hub.add_file("Notes.txt", b"Call the printer.\nOrder coffee.\n", owner="alice"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +17,11 @@ from bridge.demo.humhub import HumHubSettings, SmallHumHub
 from bridge.demo.humhub import sessions as humhub_sessions
 from bridge.demo.humhub.faults import Fault
 from bridge.protocol.errors import BridgeError, ConflictError, NoRouteError, RefusedError, TooLargeError, UpstreamError
+from bridge.protocol.secret import Secret
 from bridge.transport.upstream import Upstream
-from tests.connector.houses import NOW, site_of
+from tests.connector.houses import site_of
 
+KEY = "the key of the rest module, as long as HS512 wants it: " + "k" * 16
 OLD, NEW = b"PK\x03\x04 before", b"PK\x03\x04 and after"
 
 
@@ -57,6 +60,10 @@ class Small:
         path.write_bytes(content)
         return Upload(path, len(content), hashlib.sha256(content).hexdigest())
 
+    def sign_out(self) -> None:
+        for session in list(self.humhub.sessions.all()):
+            self.humhub.sessions.end(session)
+
     async def content(self, visitor: Visitor, guid: str) -> bytes:
         async with self.storage.read(visitor, guid) as content:
             return b"".join([chunk async for chunk in content.chunks])
@@ -73,12 +80,13 @@ async def small(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         pretty_urls=request.param != "plain",
         onlyoffice=False,
         upload_limit=1 << 20,
+        rest_secret=KEY,
     )
     humhub = SmallHumHub(settings, tmp_path / "humhub")
     await humhub.start()
     url = humhub.url.removesuffix(settings.base_path)
     async with Upstream(url, name="social") as upstream:
-        storage = HumHubStorage(site_of(url, upstream, settings.base_path), lambda: NOW, None)
+        storage = HumHubStorage(site_of(url, upstream, settings.base_path), time.time, Secret(KEY))
         yield Small(storage, humhub, tmp_path)
     await humhub.stop()
 
@@ -189,3 +197,56 @@ async def test_an_answer_that_is_lost_is_found_out_about(small: Small) -> None:
     again = await small.storage.find(visitor, found, small.upload(NEW))
     assert again is not None
     assert again.guid == entry.file.guid
+
+
+@pytest.mark.parametrize("small", ["pretty", "below"], indirect=True)
+async def test_a_save_arrives_after_the_session_s_end(small: Small) -> None:
+    entry = small.humhub.add_cfile("Plän.docx", OLD, owner="alice")
+    visitor = await small.visitor("admin")
+    found = await small.storage.look(visitor, entry.file.guid, small.folder)
+    small.sign_out()
+    again = await small.storage.look(visitor, entry.file.guid, small.folder, found.handle)
+    assert (again.version, again.name, again.handle) == (found.version, "Plän.docx", found.handle)
+    stored = await small.storage.replace(visitor, again, small.upload(NEW))
+    assert (stored.guid, stored.stray, small.humhub.uploads[-1].how) == (entry.file.guid, False, "rest")
+    async with small.storage.read(visitor, entry.file.guid, small.folder) as content:
+        assert b"".join([chunk async for chunk in content.chunks]) == NEW
+        assert content.version == stored.version
+    made = await small.storage.add(visitor, small.folder, "plän.docx", small.upload(NEW))
+    assert (made.name, made.stray) == ("plän (2).docx", False)
+    await small.storage.remove(visitor, made)
+    assert [one.file.guid for one in small.humhub.cfiles.entries.values()] == [entry.file.guid]
+    with pytest.raises(TooLargeError, match="exceed"):
+        await small.storage.replace(visitor, again, small.upload(b"x" * (2 << 20)))
+    small.humhub.reconfigure(post_limit=1 << 20)
+    with pytest.raises(TooLargeError):
+        await small.storage.replace(visitor, again, small.upload(b"x" * (2 << 20)))
+
+
+@pytest.mark.parametrize("small", ["pretty"], indirect=True)
+async def test_a_member_s_save_waits_and_a_post_s_is_added(small: Small) -> None:
+    entry = small.humhub.add_cfile("plan.docx", OLD, owner="alice")
+    file = small.humhub.add_file("minutes.docx", OLD, owner="alice")
+    post = small.humhub.add_post("alice", "Look", [file])
+    place = small.place("post/post/edit", id=post.number)
+    visitor = await small.visitor("alice")
+    in_folder = await small.storage.look(visitor, entry.file.guid, small.folder)
+    in_post = await small.storage.look(visitor, file.guid, place)
+    small.sign_out()
+    with pytest.raises(SignedOutError, match="cannot upload"):
+        await small.storage.replace(visitor, in_folder, small.upload(NEW))
+    stored = await small.storage.replace(visitor, in_post, small.upload(NEW))
+    assert post.guids == [file.guid, stored.guid]
+    with pytest.raises(RefusedError):
+        await small.storage.look(await small.visitor("bobby"), file.guid, place)
+
+
+@pytest.mark.parametrize("small", ["plain"], indirect=True)
+async def test_the_key_needs_pretty_addresses_and_that_is_said(small: Small) -> None:
+    entry = small.humhub.add_cfile("plan.docx", OLD)
+    visitor = await small.visitor("admin")
+    found = await small.storage.look(visitor, entry.file.guid, small.folder)
+    small.sign_out()
+    with pytest.raises(UpstreamError) as caught:
+        await small.storage.replace(visitor, found, small.upload(NEW))
+    assert "pretty URLs" in str(caught.value.remedy)

@@ -36,6 +36,7 @@ ROUTES = {
     "rest user": "api/v1/auth/current",
     "rest download": "api/v1/file/download/{id}",
     "rest file": "api/v1/cfiles/file/{id}",
+    "rest folder": "api/v1/cfiles/folder/{id}",
     "rest files": "api/v1/cfiles/files/container/{id}",
     "rest upload": "POST api/v1/cfiles/files/container/{id}",
     "rest post": "api/v1/post/{id}",

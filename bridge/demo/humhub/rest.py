@@ -208,6 +208,15 @@ async def folders(call: Call) -> Answer:
     return as_json(restshapes.paged(call, found))
 
 
+async def view_folder(call: Call) -> Answer:
+    found = call.hub.cfiles.folders.get(int(call.argument))
+    if found is None:
+        raise RestError(404, "Requested content not found!")
+    if not _asking(call).member:
+        raise RestError(403, "You cannot view this content!")
+    return as_json(restshapes.folder(call, found))
+
+
 async def _upload(call: Call) -> Answer:
     """Take files as the folder's page does, for who manages files; an author's right alone isn't enough."""
     parts = await uploads.receive(call, "rest upload", how="rest")

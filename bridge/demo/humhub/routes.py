@@ -78,6 +78,7 @@ def _rest_routes() -> dict[str, Route]:
         "file/download/{id}": rest.download,
         "cfiles/file/{id}": rest.view_cfile,
         "cfiles/files/container/{id}": rest.cfiles,
+        "cfiles/folder/{id}": rest.view_folder,
         "cfiles/folders/container/{id}": rest.folders,
         "post/{id}": rest.view_post,
         "post/{id}/upload-files": rest.attach,

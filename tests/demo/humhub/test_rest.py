@@ -139,6 +139,8 @@ READ = {
     "post/1": (200, 403),
     "post/9": (404, 404),
     "space/1": (200, 403),
+    "cfiles/folder/1": (200, 403),
+    "cfiles/folder/9": (404, 404),
     "cfiles/folders/container/5": (200, 200),
     "cfiles/files/container/6": (404, 404),
     "user/get-by-username?username=alice": (403, 403),

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import AsyncIterator
+from pathlib import Path
 
-from tests.flows.test_connector_humhub import FOLDER, Desk, desk, rest
+import pytest
 
-__all__ = ["desk", "rest"]
+from tests.flows.modless import FOLDER, KEY, Desk, desk
+
+
+@pytest.fixture(name="desk")
+async def fixture_desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    async with desk(tmp_path, rest=KEY) as made:
+        yield made
 
 
 def written(desk: Desk, guid: str) -> bytes:

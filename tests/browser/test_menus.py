@@ -261,6 +261,13 @@ async def test_a_document_is_created_in_a_form_and_its_new_guid_is_what_is_poste
     # It opens as it was opened when it was made, not as a file in no place.
     again = await desk.entry("Edit document", "#new").get_attribute("href")
     assert again == f"{PREFIX}open?guid=made-2&mode=edit"
+    # In the post that it is part of in the end, it is a file like any other.
+    await desk.page.evaluate(
+        "it => document.body.insertAdjacentHTML('beforeend', it)", entry(3, preview("posted"), POST)
+    )
+    await desk.page.evaluate("humhub.item(document.getElementById('posted_list'), {guid: 'made-2', name: 'Plan.docx'})")
+    assert await desk.entries("#posted_list") == [("made-2", "edit", POST), ("made-2", "view", POST)]
+    assert "place=%2Fs%2Fteam" in str(await desk.entry("Edit document", "#posted_list").get_attribute("href"))
     assert desk.complaints == []
 
 
@@ -268,7 +275,12 @@ async def test_an_edit_is_saved_before_its_window_goes_and_nothing_closes_it_soo
     await desk.show(entry(3, preview("mine"), POST))
     await desk.page.evaluate("humhub.item(document.getElementById('mine_list'), {guid: 'g-1', name: 'a.docx'})")
     second = "Your edit was kept as a second file."
-    desk.bridge.close = {"saved": True, "file": file_of("g-2", "a.docx", POST), "before": "g-1", "notice": second}
+    desk.bridge.close = {
+        "saved": True,
+        "file": {**file_of("g-2", "a.docx", POST), "humhub": None},
+        "before": "g-1",
+        "notice": second,
+    }
     desk.bridge.refusals = [("close", 502, "HumHub does not answer.")]
     await desk.entry("Edit document").click()
     await expect(desk.page.frame_locator("dialog iframe").get_by_text("The editor")).to_be_visible()
@@ -283,7 +295,7 @@ async def test_an_edit_is_saved_before_its_window_goes_and_nothing_closes_it_soo
     await failed.get_by_role("button", name="Try again").click()
     await expect(desk.editor).to_have_count(0)
     assert len(desk.bridge.asked("close")) == 2
-    # The post's file is another one now, and what there is to tell is told until it is dismissed.
+    # The post's file is another one now, however little is known of how HumHub shows it, and what there is to tell is told until it is dismissed.
     assert await desk.entries("#mine_list") == [("g-2", "edit", POST), ("g-2", "view", POST)]
     told = desk.page.locator(".onlyoffice-bridge-notices .alert")
     await expect(told).to_have_text(second)

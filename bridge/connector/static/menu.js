@@ -76,7 +76,7 @@
         const place = postOf(node);
         return {guid: node.dataset.previewGuid, name: name.textContent.trim(), place, right: Boolean(place)};
       },
-      show: (node, file, actions) => (node.querySelector(".file-preview-content") || node).append(links(file, actions)),
+      show: (node, file, actions) => node.querySelector(".file-preview-content").after(links(file, actions)),
     },
     {
       // A folder's file in the stream; the folder is told by the button that leads there.
@@ -144,7 +144,7 @@
 
   function offer(node, place) {
     const file = place.file(node);
-    if (opened.has(file.guid)) Object.assign(file, {right: true, open: opened.get(file.guid)});
+    if (!file.right && opened.has(file.guid)) Object.assign(file, {right: true, open: opened.get(file.guid)});
     const known = formats.get(file.name.split(".").pop().toLowerCase()) || [];
     const actions = known.filter((action) => file.right || action === "view");
     if (file.guid && actions.length) place.show(node, file, actions);
@@ -268,14 +268,17 @@
     if (opened.has(guid)) opened.set(file.guid, opened.get(guid).replace(guid, file.guid));
     for (const field of document.querySelectorAll('input[type="hidden"]')) if (field.value === guid) field.value = file.guid;
     for (const old of document.querySelectorAll(`[data-preview-guid="${CSS.escape(guid)}"]`)) {
-      old.replaceWith(added(old, file) || old);
+      // Only HumHub says how it shows a file; without that, the old item stays, with the new guid. A form's own needs none.
+      const known = file.humhub || old.querySelector(".file_upload_remove_link");
+      if (known) old.replaceWith(added(old, file) || old);
+      else old.outerHTML = old.outerHTML.split(guid).join(file.guid);
     }
   }
 
   // Puts a file into the list that another one is in, and gives its item.
   function added(beside, file) {
     const list = beside.closest('[data-ui-widget="file.Preview"]');
-    widget(list)?.add?.(raw(file));
+    widget(list)?.add?.({mimeIcon: /mime-\w+/.exec(beside.className)?.[0], ...raw(file)});
     return list?.querySelector(`[data-preview-guid="${CSS.escape(file.guid)}"]`);
   }
 

@@ -279,6 +279,16 @@
   });
   window.addEventListener('popstate', () => change(location.href, {push: false}));
 
+  // A script that the policy refuses makes HumHub load the page anew, in the belief that its nonce is an old one.
+
+  const RELOADS = 1800000;
+  window.addEventListener('securitypolicyviolation', (refused) => {
+    const last = Number(localStorage.getItem('cspViolationReloadTime'));
+    if (!refused.violatedDirective.includes('script-src') || Date.now() - last < RELOADS) return;
+    localStorage.setItem('cspViolationReloadTime', Date.now());
+    location.reload();
+  });
+
   const loaded = new Promise((done) => { document.addEventListener('DOMContentLoaded', done); });
   const ready = (callback) => loaded.then(callback);
 

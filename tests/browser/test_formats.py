@@ -12,10 +12,10 @@ pytestmark = [*needs_chromium, pytest.mark.xdist_group("chromium")]
 
 VIEW, EDIT, CONVERT, DOWNLOAD = "View document", "Edit document", "Convert document", "Download"
 OFFERED = {
-    "Team handbook.docx": [VIEW, EDIT, DOWNLOAD],
-    "Budget.xlsx": [VIEW, EDIT, DOWNLOAD],
-    "Year plan.pptx": [VIEW, EDIT, DOWNLOAD],
-    "Minutes.odt": [VIEW, CONVERT, DOWNLOAD],
+    "Team handbook.docx": [VIEW, DOWNLOAD, EDIT],
+    "Budget.xlsx": [VIEW, DOWNLOAD, EDIT],
+    "Year plan.pptx": [VIEW, DOWNLOAD, EDIT],
+    "Minutes.odt": [VIEW, DOWNLOAD, CONVERT],
     "Notes.txt": [VIEW, DOWNLOAD],
     "Members.csv": [VIEW, DOWNLOAD],
     "Poster.pdf": [VIEW, DOWNLOAD],

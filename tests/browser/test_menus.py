@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -104,6 +105,10 @@ async def test_a_folder_offers_kinds_and_each_file_what_its_format_and_right_all
         row(5, "g-png", "photo.png"),
         row(6, "g-name", "x.constructor"),
         row(7, "g-post", "posted.docx", kind="baseFile"),
+        # Where another module shows files too, a name leads to HumHub's choice of them.
+        row(8, "g-shown", "a.docx")
+        .replace("/file/file/download?guid=g-shown&amp;hash_sha1=0", "/file/view?guid=g-shown")
+        .replace(" data-file-download", ""),
     ]
     await desk.show(folder("".join(rows)))
     assert await desk.entries(".btn-group") == created(UPLOAD)
@@ -115,6 +120,7 @@ async def test_a_folder_offers_kinds_and_each_file_what_its_format_and_right_all
         "g-png": [],
         "g-name": [],
         "g-post": ["view"],
+        "g-shown": ["edit", "view"],
     }
     for number, (guid, actions) in enumerate(menus.items()):
         place = "" if guid == "g-post" else UPLOAD
@@ -452,11 +458,7 @@ async def test_recorded_pages_get_the_right_entries_and_none_beside_the_modules(
         for within, wanted in expected.items():
             assert sorted(await desk.entries(within)) == sorted(wanted), (name, within)
         assert len(found) == sum(map(len, expected.values())), name
-
-
-@needs_recordings
-@pytest.mark.parametrize("module", ["nomod", "withmod"])
-async def test_recorded_parts_of_pages_get_theirs_when_they_are_put_into_one(desk: Desk, module: str) -> None:
+    # Parts of pages are put into one.
     await desk.show('<div id="part"></div>')
     parts: list[tuple[str, list[tuple[str, str, str]]]] = [
         ("file-view-modal", [(REPORT, "view", "")]),
@@ -470,3 +472,13 @@ async def test_recorded_parts_of_pages_get_theirs_when_they_are_put_into_one(des
         )
         await desk.page.evaluate(LISTS)
         assert await desk.entries("#part") == ([] if module == "withmod" else wanted), name
+    # The stream brings three posts and a file of a folder, each with a form for a comment, one comment with one to reply.
+    _, raw, _ = recorded(RECORDINGS, f"8{module}-stream-ajax")
+    stream = "".join(it["output"] for it in json.loads(raw)["content"].values())
+    await desk.show('<div id="part"></div>')
+    await desk.page.evaluate("it => { document.getElementById('part').innerHTML = it; }", stream)
+    await desk.page.evaluate(LISTS)
+    listed = sorted((action, place) for _, action, place in await desk.entries("#part"))
+    places = [FOLDER, *(f"{SPACE}/post/post/edit?id={number}" for number in (35, 36, 37))]
+    offered = [("create", "")] * 20 + [(action, place) for action in ("edit", "view") for place in places]
+    assert listed == ([] if module == "withmod" else offered)

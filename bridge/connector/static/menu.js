@@ -94,7 +94,7 @@
       at: ".modal .btn-group > a[data-file-download][data-file-name]",
       file: (link) => {
         const file = fileOf(link);
-        const known = entries(file.guid).map((node) => JSON.parse(node.getAttribute(ENTRY))).find(({right}) => right);
+        const known = entries(file.guid).map(meant).find(({right}) => right);
         return {place: "", ...known, ...file};
       },
       in: (link) => link.parentNode.parentNode,
@@ -204,7 +204,9 @@
     return link;
   }
 
-  const entries = (guid) => [...document.querySelectorAll(`[${ENTRY}*="${CSS.escape(guid)}"]`)];
+  const meant = (node) => JSON.parse(node.getAttribute(ENTRY));
+  const entries = (guid) => [...document.querySelectorAll(`[${ENTRY}]`)].filter((node) => meant(node).guid === guid);
+  const previews = (guid) => document.querySelectorAll(`[data-preview-guid="${CSS.escape(guid)}"]`);
   const focus = (guid) => entries(guid).find((node) => node.getClientRects().length)?.focus();
 
   // A dialog with a form. `send` is called at each submit; what it throws is shown.
@@ -245,18 +247,29 @@
 
   const widget = (node) => node && humhub("ui.widget")?.Widget.instance(node);
 
+  // Whatever fails in the page's own script, what was done is done, and we go on.
+  function told(tell) {
+    try {
+      tell();
+    } catch (error) {
+      console.error(error);
+    }
+  }
+
   // A form takes a new file up as if it had been uploaded there: HumHub's own event for that, `humhub:file:created`, would
   // also move it into a folder that the page shows.
   function attached(file, input) {
-    const upload = widget(input);
-    upload?.handleFileResponse(raw(file));
-    upload?.finish?.();
+    told(() => {
+      const upload = widget(input);
+      upload?.handleFileResponse(raw(file));
+      upload?.finish?.();
+    });
   }
 
   // A folder's list comes anew.
   function changed(file, before) {
-    if (file.guid !== before) replace(before, file);
-    humhub("event")?.trigger("humhub:file:modified", [raw(file)]);
+    if (file.guid !== before) told(() => replace(before, file));
+    told(() => humhub("event")?.trigger("humhub:file:modified", [raw(file)]));
     document.dispatchEvent(new CustomEvent("onlyoffice-bridge:changed", {bubbles: true, detail: {file, before}}));
     returning = file.guid;
     setTimeout(() => { returning = null; }, 3000);
@@ -267,7 +280,7 @@
   function replace(guid, file) {
     if (opened.has(guid)) opened.set(file.guid, opened.get(guid).replace(guid, file.guid));
     for (const field of document.querySelectorAll('input[type="hidden"]')) if (field.value === guid) field.value = file.guid;
-    for (const old of document.querySelectorAll(`[data-preview-guid="${CSS.escape(guid)}"]`)) {
+    for (const old of previews(guid)) {
       // Only HumHub says how it shows a file; without that, the old item stays, with the new guid. A form's own needs none.
       const known = file.humhub || old.querySelector(".file_upload_remove_link");
       if (known) old.replaceWith(added(old, file) || old);
@@ -322,12 +335,12 @@
           said = await ask("convert", wish);
         }
         if (!said.file) return;
-        if (!wish.instead) for (const old of document.querySelectorAll(`[data-preview-guid="${CSS.escape(file.guid)}"]`)) added(old, said.file);
+        if (!wish.instead) for (const old of previews(file.guid)) added(old, said.file);
         changed(said.file, wish.instead ? file.guid : said.file.guid);
         submit.remove();
         cancel.textContent = words.close;
-        const told = make("p", {textContent: words.converted.replace("{name}", said.file.name), role: "status"});
-        for (const field of fields) field.replaceWith(told);
+        const result = make("p", {textContent: words.converted.replace("{name}", said.file.name), role: "status"});
+        for (const field of fields) field.replaceWith(result);
         cancel.focus();
       } finally {
         bar.remove();
@@ -364,13 +377,13 @@
       if (document.activeElement === document.body) focus(file.guid);
     };
     const close = async () => {
-      const {document: open, url} = shown();
-      if (!open || url.searchParams.get("mode") === "view") return end();
+      const {document: capability, url} = shown();
+      if (!capability || url.searchParams.get("mode") === "view") return end();
       if (closing) return undefined;
       closing = true;
       say(words.saving);
       try {
-        const said = await ask("close", {document: open});
+        const said = await ask("close", {document: capability});
         end();
         changed(said.file, said.before);
         if (said.notice) notice(said.notice);
@@ -384,8 +397,8 @@
       if (event.source === frame.contentWindow && event.origin === location.origin && event.data?.onlyofficeBridge === "close") close();
     };
 
-    // Our pages have a button of their own; until one is there, and where none comes, this one is.
-    frame.onload = () => { if (shown().framed && !closing) say(""); };
+    // Our pages have a button of their own; where another one comes, or none, this one is there.
+    frame.onload = () => { if (!closing) say("", ...(shown().framed ? [] : [shut])); };
     // Escape closes no editor unsaved, however often it is pressed: the editor is asked, which sends what was typed last.
     const escape = () => {
       if (!shown().framed) return close();
@@ -406,7 +419,7 @@
     const node = event.target.closest?.(`[${ENTRY}]`);
     for (const menu of document.querySelectorAll(`details.${OURS}`)) if (node || !menu.contains(event.target)) menu.open = false;
     if (!node) return;
-    const {action, ...file} = JSON.parse(node.getAttribute(ENTRY));
+    const {action, ...file} = meant(node);
     const page = node.getAttribute("href") !== "#";
     event.stopPropagation();
     if (page && (event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey)) return;

@@ -36,7 +36,7 @@ def test_check_names_exactly_the_secrets_that_are_not_set(capsys: pytest.Capture
     assert answer["warnings"] == []
     assert answer["faults"][0] == {
         "file": "bridge.yaml",
-        "line": 71,
+        "line": 73,
         "column": 17,
         "place": "sites[0].jwt.secrets[0]",
         "message": "the environment variable HUMHUB_JWT is not set",
@@ -47,10 +47,10 @@ def test_check_names_exactly_the_secrets_that_are_not_set(capsys: pytest.Capture
 def test_check_is_readable_without_colour(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check"]) == 2
     assert capsys.readouterr().out.splitlines() == [
-        "error    bridge.yaml:71:17  sites[0].jwt.secrets[0]",
+        "error    bridge.yaml:73:17  sites[0].jwt.secrets[0]",
         "         the environment variable HUMHUB_JWT is not set",
         '         Set HUMHUB_JWT where the bridge is started, or write "file:NAME" here to read it from a file.',
-        "error    bridge.yaml:88:15  docs.jwt.secrets[0]",
+        "error    bridge.yaml:96:15  docs.jwt.secrets[0]",
         "         the environment variable DOCS_JWT is not set",
         '         Set DOCS_JWT where the bridge is started, or write "file:NAME" here to read it from a file.',
         "2 errors, 0 warnings",
@@ -70,7 +70,7 @@ def test_warnings_alone_are_fine(capsys: pytest.CaptureFixture[str], monkeypatch
     monkeypatch.setenv("DOCS_JWT", "short")
     assert main(["check"]) == 0
     shown = capsys.readouterr().out
-    assert "warning  bridge.yaml:88:15  docs.jwt.secrets[0]\n" in shown
+    assert "warning  bridge.yaml:96:15  docs.jwt.secrets[0]\n" in shown
     assert shown.endswith("0 errors, 1 warning\nbridge.yaml is fine.\n")
     assert main(["check", "--json"]) == 0
     assert [found["place"] for found in json.loads(capsys.readouterr().out)["warnings"]] == ["docs.jwt.secrets[0]"]

@@ -18,6 +18,8 @@ _UPSTREAM = 'Add the server\'s address, such as upstream: "http://humhub.web.lan
 _LEGS = ("browser", "docs", "humhub", "admin")
 # php-jwt 7, in HumHub, and RFC 7518 for HS256.
 _SHORTEST = 32
+# The same for HS512, with which HumHub's rest module signs.
+_SHORTEST_FOR_REST = 64
 
 
 def faults(tree: Tree) -> Iterator[Remark]:
@@ -182,6 +184,14 @@ def _short_secrets(tree: Tree) -> Iterator[Remark]:
             f"the secret has {length} bytes; HumHub's php-jwt refuses fewer than {_SHORTEST}, and no page would open",
             "Set a longer one here and in HumHub's ONLYOFFICE module, such as that of: openssl rand -hex 32",
         )
+    for index, site in enumerate(_items(tree, "sites")):
+        key = _at(site, "rest", "secret")
+        if isinstance(key, str) and 0 < len(key.encode()) < _SHORTEST_FOR_REST:
+            yield Remark(
+                ("sites", index, "rest", "secret"),
+                f"the key has {len(key.encode())} bytes; HumHub's php-jwt refuses fewer than {_SHORTEST_FOR_REST}",
+                "Copy the key of HumHub's rest module; if it is that short, have a new one made there.",
+            )
     own = _at(tree, "secret")
     if isinstance(own, str) and 0 < len(own.encode()) < _SHORTEST:
         remedy = "Remove the file, and the bridge makes a good one; or: openssl rand -hex 32"

@@ -334,6 +334,47 @@ FAULTS: list[tuple[str, str, str, int | None, str, str]] = [
         '"file:/etc/jwt"',
     ),
     ("an own secret that is short", SMALLEST + "secret: word\n", "secret", 11, "can be guessed", "makes a good one"),
+    (
+        "a key of the rest module that is short",
+        _at_site("rest: {secret: short}"),
+        "sites[0].rest.secret",
+        7,
+        "refuses fewer than 64",
+        "Copy the key",
+    ),
+    # the connector
+    (
+        "a site without an upstream",
+        SMALLEST.replace('    upstream: "http://humhub.test"\n', ""),
+        "sites[0].upstream",
+        6,
+        "upstream is missing",
+        "http://humhub.web.lan",
+    ),
+    (
+        "a site that is a HumHub and a directory",
+        _at_site("directory: /srv/documents"),
+        "sites[0].directory",
+        7,
+        "either a HumHub or a directory",
+        "Leave one",
+    ),
+    (
+        "a directory that is to be relayed",
+        SMALLEST.replace('upstream: "http://humhub.test"', "directory: /srv/documents"),
+        "sites[0].mode",
+        6,
+        "no module to relay",
+        "mode: connector",
+    ),
+    (
+        "a format that is edited without losses",
+        _at_site("connector: {lossy_edit: [docx]}"),
+        "sites[0].connector.lossy_edit[0]",
+        7,
+        "no format that is edited with losses",
+        "odt",
+    ),
     # certificates
     (
         "a certificate that isn't there",

@@ -142,7 +142,9 @@ def test_a_value_is_read(text: str, place: str, value: object, loaded: Callable[
         ),
         ("base_path: /humhub", "sites.0.base_path", "/humhub"),
         ("mode: connector", "sites.0.mode", Mode.CONNECTOR),
-        ('rest: {secret: "${HUMHUB_JWT}"}', "sites.0.rest.secret", Secret(HUMHUB)),
+        (f'rest: {{secret: "{"k" * 64}"}}', "sites.0.rest.secret", Secret("k" * 64)),
+        ("connector: {lossy_edit: [odt, .CSV], menus: false}", "sites.0.connector.lossy_edit", ("odt", "csv")),
+        ("connector: {menus: false}", "sites.0.connector.menus", False),
         (
             'jwt: {header: X-JWT, secrets: ["${HUMHUB_JWT}", "${DOCS_JWT}"]}',
             "sites.0.jwt.secrets",

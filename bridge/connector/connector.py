@@ -17,8 +17,8 @@ from bridge.connector.converting import Conversions
 from bridge.connector.keys import Keys, fresh
 from bridge.connector.links import Link, Purpose
 from bridge.connector.menu import KINDS
-from bridge.connector.recipient import visitor_of
 from bridge.connector.storage import Storage, StoredFile, Upload, Visitor
+from bridge.connector.visits import visit_of, visitor_of
 from bridge.connector.words import msgid, words
 from bridge.protocol.errors import BadRequestError, NoRouteError
 from bridge.protocol.formats import Format, by_name
@@ -133,7 +133,7 @@ class Connector:
         download = link.target(self.secret, Purpose.DOWNLOAD, base, now=now)
         callback = link.target(self.secret, Purpose.CALLBACK, base, now=now)
         node = self.topology.node_for(document.key)
-        await self.index.documents.opened(document, self._visit(visitor), writes=writes)
+        await self.index.documents.opened(document, visit_of(self.site.name, visitor), writes=writes)
         await self.index.remember(self.site.name, document.key, target=callback, node=node.name)
         return Opening(
             visitor,
@@ -189,7 +189,7 @@ class Connector:
         What waits for their session is delivered by it.
         """
         known = await self.index.documents.visit(self.site.name, visitor.id)
-        visit = self._visit(visitor)
+        visit = visit_of(self.site.name, visitor)
         if known is not None and known != visit:
             await self.index.documents.visited(visit)
             if known.cookies != visit.cookies:
@@ -198,7 +198,7 @@ class Connector:
 
     async def visited(self, visitor: Visitor) -> None:
         """Note that somebody asks for something for which Docs will come back in their name."""
-        await self.index.documents.visited(self._visit(visitor))
+        await self.index.documents.visited(visit_of(self.site.name, visitor))
 
     async def visitor(self, identity: str) -> Visitor:
         """Give somebody who was here before, to act for them.
@@ -220,17 +220,6 @@ class Connector:
 
     async def _record(self, link: Link) -> Record:
         return await self.index.read(self.site.name, link.key)
-
-    def _visit(self, visitor: Visitor) -> Visit:
-        return Visit(
-            site=self.site.name,
-            id=visitor.id,
-            name=visitor.name,
-            language=visitor.language,
-            image=visitor.image,
-            number=visitor.number,
-            cookies=visitor.cookies,
-        )
 
 
 def _is_saved(record: Record) -> bool:

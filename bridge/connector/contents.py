@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
 from typing import Final
 
 from bridge.connector.storage import Storage, StoredFile, Visitor
 from bridge.store.records import Record, State
 
-__all__ = ["holds_ours", "upload_name"]
+__all__ = ["holds_ours", "second_name", "upload_name"]
 
 _UNTAMED: Final = '\\/:*?"<>|{}[]'
 
@@ -35,3 +37,13 @@ def upload_name(stem: str, suffix: str) -> str:
     # 255 bytes is what a file system takes, and HumHub's database.
     room = 255 - len(suffix.encode()) - 8
     return tame.encode()[:room].decode(errors="ignore").rstrip(" .") + suffix
+
+
+def second_name(name: str, visitor: Visitor, *, kept: float) -> str:
+    """Name the second file that an edit becomes: after who edited, and when it was kept, in seconds since the epoch.
+
+    For one save it is always the same.
+    """
+    path = PurePosixPath(name)
+    when = datetime.fromtimestamp(kept, UTC).strftime("%Y-%m-%d %H.%M")
+    return upload_name(f"{path.stem} ({visitor.name}, {when})", path.suffix)

@@ -15,18 +15,18 @@ nobody may, the save waits: it is a finding, and not lost.
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import PurePosixPath
 from typing import Any, Final
 
 import structlog
 
-from bridge.connector.contents import holds_ours, upload_name
+from bridge.connector.contents import holds_ours, second_name
 from bridge.connector.links import Link
 from bridge.connector.storage import SignedOutError, Storage, StoredFile, Upload, Visitor
+from bridge.connector.visits import visitor_of
 from bridge.connector.words import msgid
 from bridge.protocol.errors import (
     BridgeError,
@@ -43,10 +43,10 @@ from bridge.saves.flights import End
 from bridge.saves.recipient import Recipient
 from bridge.saves.standing import users_of
 from bridge.saves.track import Told
-from bridge.store.documents import Document, Documents, Visit
+from bridge.store.documents import Document, Documents
 from bridge.store.records import Entry, Flight, Record
 
-__all__ = ["Uploads", "visitor_of"]
+__all__ = ["Uploads"]
 
 log = structlog.get_logger(__name__)
 
@@ -56,19 +56,9 @@ _JOINS: Final = 1
 _EXPORT: Final = "The edit is kept: humhub-bridge saves list, and saves export to get it."
 _SECOND: Final = msgid("While you edited {name}, somebody else changed it. Your edit was kept as {second}.")
 _STRAY: Final = msgid("{name} was renamed or moved while you edited it. Your edit was kept as {second}.")
+_ENDS: Final[dict[type[BridgeError], End]] = {TooLargeError: End.REFUSED, UnreachableError: End.UNSENT}
+_SLOW: Final = "Raise saves.attempt, or see why HumHub is so slow: its log, and its web server's."
 _SIGN_IN: Final = "Their next visit delivers it. With sites[].rest.secret, saves need no session any more."
-
-
-def visitor_of(visit: Visit) -> Visitor:
-    """Give somebody who was here before, to act for them."""
-    return Visitor(
-        id=visit.id,
-        name=visit.name,
-        language=visit.language,
-        image=visit.image,
-        number=visit.number,
-        cookies=visit.cookies,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +76,17 @@ class Uploads(Recipient):
         if entry is None:
             return Told(End.UNSENT, "the save is no longer known")
         try:
-            document = await self._document(record)
-            if document is None:
-                return Told(End.GONE, "which file this save belongs to isn't known", {"remedy": _EXPORT})
-            return await self._told(_Attempt(record, entry, flight, document))
-        except TooLargeError as error:
-            return Told(End.REFUSED, error.message, error.about)
-        except UnreachableError as error:
-            return Told(End.UNSENT, error.message, error.about)
+            async with asyncio.timeout(self.attempts.lifetime):
+                document = await self._document(record)
+                if document is None:
+                    return Told(End.GONE, "which file this save belongs to isn't known", {"remedy": _EXPORT})
+                return await self._told(_Attempt(record, entry, flight, document))
+        except TimeoutError:
+            return Told(End.UNREAD, "the upload took longer than saves.attempt", {"remedy": _SLOW})
         except BridgeError as error:
-            # It may be stored all the same; before the next attempt that is looked at.
-            return Told(End.UNREAD, error.message, error.about)
+            # Where it may be stored all the same, that is looked at before the next attempt.
+            end = next((end for kind, end in _ENDS.items() if isinstance(error, kind)), End.UNREAD)
+            return Told(end, error.message, error.about)
 
     async def _told(self, attempt: _Attempt) -> Told:
         refusal, gone = Told(End.REFUSED, "nobody is known who may save it", {"remedy": _EXPORT}), None
@@ -111,7 +101,8 @@ class Uploads(Recipient):
             except RefusedError as error:
                 why = f"{visitor.name} may not save it: {error.message}"
                 refusal = Told(End.REFUSED, why, {**error.details, "remedy": error.remedy or _EXPORT})
-                await self._put_out(attempt.document.key, visitor)
+                if isinstance(error, _NoRightError):
+                    await self._put_out(attempt.document.key, visitor)
             else:
                 return Told(End.CONFIRMED)
         return gone or refusal
@@ -126,14 +117,12 @@ class Uploads(Recipient):
     async def _store(self, attempt: _Attempt, visitor: Visitor) -> None:
         """Have the save stored, and note what its key stands for from now on."""
         document, upload = attempt.document, self._upload(attempt)
-        expected = _expected(document)
-        found = await self.storage.find(visitor, expected, upload)
+        # A save that was never tried, and that no earlier process can have tried, is nowhere yet.
+        found = await self.storage.find(visitor, _expected(document), upload) if attempt.entry.tries else None
         if found is not None:
             await self._keep(attempt, found, second=document.second)
             return
-        file = await self.storage.look(visitor, document.guid, document.place, document.handle)
-        if not file.may_write:
-            raise RefusedError(f"They have no right to change {file.name}.")
+        file = await self._look(document, visitor)
         unchanged = file.version == document.version and bool(file.version)
         if not (unchanged or await holds_ours(self.storage, visitor, file, attempt.record)):
             await self._store_beside(attempt, visitor, file, upload, _SECOND)
@@ -147,11 +136,23 @@ class Uploads(Recipient):
         if stored.stray:
             await self._tell_all(document, _STRAY, name=file.name, second=stored.name)
 
+    async def _look(self, document: Document, visitor: Visitor) -> StoredFile:
+        """Look at the file of a document, which somebody is about to change."""
+        try:
+            file = await self.storage.look(visitor, document.guid, document.place, document.handle)
+        except SignedOutError:
+            raise
+        except RefusedError as error:
+            raise _NoRightError(error.message, remedy=error.remedy, **error.details) from error
+        if not file.may_write:
+            raise _NoRightError(f"They have no right to change {file.name}.")
+        return file
+
     async def _store_beside(
         self, attempt: _Attempt, visitor: Visitor, file: StoredFile, upload: Upload, text: str
     ) -> None:
         """Keep an edit of a file that was changed meanwhile as a second one; of a repeated attempt, the same one."""
-        name = _second_name(file.name, visitor, attempt.entry)
+        name = second_name(file.name, visitor, kept=attempt.entry.kept)
         wanted = dataclasses.replace(file, guid="", name=name, version="")
         stored = await self.storage.find(visitor, wanted, upload)
         if stored is None:
@@ -261,6 +262,10 @@ class Uploads(Recipient):
         return await self.storage.is_there()
 
 
+class _NoRightError(RefusedError):
+    """Somebody who edits may not, or may no longer, change the file."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Attempt:
     """One attempt: what is known of the key, the save, its number, and what the key stands for."""
@@ -281,13 +286,6 @@ def _expected(document: Document) -> StoredFile:
         may_write=False,
         handle=document.handle,
     )
-
-
-def _second_name(name: str, visitor: Visitor, entry: Entry) -> str:
-    """Name the second file after who edited, and when; for one save always the same."""
-    path = PurePosixPath(name)
-    when = datetime.fromtimestamp(entry.kept, UTC).strftime("%Y-%m-%d %H.%M")
-    return upload_name(f"{path.stem} ({visitor.name}, {when})", path.suffix)
 
 
 def _joining(fields: dict[str, Any]) -> list[str]:

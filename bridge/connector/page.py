@@ -82,6 +82,7 @@ def headers_for_page() -> dict[str, str]:
         "default-src": "'none'",
         "script-src": f"'self' 'unsafe-hashes' {_EMPTY_SCRIPT}",
         "style-src": "'self'",
+        "img-src": "'self'",
         "connect-src": "'self'",
         "frame-src": "'self'",
         "base-uri": "'none'",
@@ -173,6 +174,7 @@ _HEAD: Final = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1, interactive-widget=resizes-content">
 <title>$title</title>
+<link rel="icon" href="$base/icon.svg">
 <link rel="stylesheet" href="$base/editor.css">
 <script src="$base/editor.js" defer></script>
 </head>

@@ -37,6 +37,7 @@ _STATIC: Final = {
     "menu.css": "text/css",
     "editor.js": "text/javascript",
     "editor.css": "text/css",
+    "icon.svg": "image/svg+xml",
     "list.js": "text/javascript",
     "list.css": "text/css",
 }
@@ -191,7 +192,7 @@ def _file(file: StoredFile) -> dict[str, Any]:
 
 
 _HANDLERS: Final[dict[tuple[str, str], _Handler]] = {
-    **{("GET", name): _static for name in ("menu.js", "menu.css", "editor.js", "editor.css")},
+    **{("GET", name): _static for name in ("menu.js", "menu.css", "editor.js", "editor.css", "icon.svg")},
     ("GET", "menu.json"): _menu,
     ("GET", "open"): open_document,
     ("GET", "state"): _state,

@@ -136,6 +136,7 @@ _PAGE: Final = Template("""<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>$title</title>
+<link rel="icon" href="${base}icon.svg">
 <link rel="stylesheet" href="${base}list.css">
 <script src="${base}menu.js" defer></script>
 <script src="${base}list.js" defer></script>

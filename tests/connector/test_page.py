@@ -67,7 +67,8 @@ def test_the_page_says_all_that_its_script_needs() -> None:
     assert (body["data-framed"], body["data-every"], body["data-patience"]) == ("1", "20", "30")
     assert read.one("html") == {"lang": "en-US", "dir": "ltr"}
     assert read.one("script") == {"src": "/onlyoffice-bridge/editor.js", "defer": None}
-    assert read.one("link")["href"] == "/onlyoffice-bridge/editor.css"
+    links = [attributes["href"] for name, attributes in read.elements if name == "link"]
+    assert links == ["/onlyoffice-bridge/icon.svg", "/onlyoffice-bridge/editor.css"]
     assert "Plan.docx" in read.texts
 
 

@@ -2,8 +2,8 @@
 "use strict";
 
 document.addEventListener("onlyoffice-bridge:changed", async () => {
-  const answer = await fetch(location.href);
-  if (!answer.ok) return;
+  const answer = await fetch(location.href).catch(() => null);
+  if (!answer?.ok) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   const table = fresh.querySelector("table");
   if (table) document.querySelector("table")?.replaceWith(document.adoptNode(table));

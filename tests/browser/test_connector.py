@@ -1,0 +1,172 @@
+"""The connector as people have it: in HumHub without the module, and over a directory."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, Locator, expect
+
+from bridge.demo import shelves
+from bridge.demo.docs import formats
+from bridge.demo.wiring import documents
+from tests.browser.tabs import KINDS, Room, Tab
+from tests.chromium import browser, needs_chromium
+from tests.houses import MakeHouse, make_house
+
+__all__ = ["browser", "make_house"]
+pytestmark = [*needs_chromium, pytest.mark.xdist_group("chromium")]
+
+DIRECTORY = {"connector": "directory"}
+HUMHUB = {"connector": "humhub"}
+BELOW = {"connector": "humhub", "humhub": {"base_path": "/hub"}}
+PLAIN = {"connector": "humhub", "humhub": {"pretty_urls": False}}
+PLAIN_BELOW = {"connector": "humhub", "humhub": {"pretty_urls": False, "base_path": "/hub"}}
+
+
+@pytest.fixture
+async def room(make_house: MakeHouse, browser: Browser, layout: dict[str, Any]) -> AsyncIterator[Room]:
+    made = Room(await make_house(docs={"save_delay": 0.2, "rejoin": 30.0}, **layout), browser)
+    yield made
+    for number, tab in enumerate(made.tabs):
+        await tab.picture(f"connector-last-{number}")
+    await made.close()
+
+
+def is_directory(room: Room) -> bool:
+    return room.house.layout.connector == "directory"
+
+
+async def at_the_files(room: Room, name: str, language: str = "en", **context: Any) -> Tab:
+    """Give somebody a window with the files in it; HumHub's by its own change of page."""
+    if is_directory(room):
+        return await room.introduced(name, language, **context)
+    tab = await room.logged_in(name, language, **context)
+    await tab.page.evaluate("() => { window.still = true; }")
+    await tab.page.locator("#topbar nav a").nth(2).click()
+    await expect(tab.page.locator("#cfiles-folderView")).to_be_visible()
+    assert await tab.page.evaluate("window.still")
+    return tab
+
+
+def put(room: Room, name: str, content: bytes, owner: str = "alice") -> str:
+    """Put a file there that the connector didn't make; give its guid."""
+    if is_directory(room):
+        (documents(room.house.directory) / name).write_bytes(content)
+        return name
+    return room.house.humhub.add_cfile(name, content, owner=owner).file.guid
+
+
+def guid_of(room: Room, name: str) -> str:
+    if is_directory(room):
+        return name
+    return next(file.guid for file in room.house.humhub.files.values() if file.name == name)
+
+
+def text_of(room: Room, guid: str) -> str:
+    """Read what is stored."""
+    shelf = shelves.shelf_of(room.house)
+    return formats.text_of(formats.sniff(shelf.read(guid), "docx"))
+
+
+# who edits what together: pairwise with storage, language and the spelling of addresses
+TOGETHER = [
+    (DIRECTORY, "en", "docx"),
+    (DIRECTORY, "de", "pptx"),
+    (HUMHUB, "en", "pdf"),
+    (PLAIN_BELOW, "de", "xlsx"),
+]
+
+
+@pytest.mark.parametrize(("layout", "language", "shared"), TOGETHER, ids=["list", "list, de", "HumHub", "HumHub, de"])
+async def test_each_kind_is_created_edited_in_two_windows_closed_and_opened_again(
+    room: Room, language: str, shared: str
+) -> None:
+    alice = await at_the_files(room, "alice", language)
+    for kind in KINDS:
+        await alice.create(kind, f"Plan {kind}")
+        await alice.type("First words")
+        if kind == shared:
+            await shared_with_another(room, alice, f"Plan {kind}.{kind}", language)
+        await alice.close()
+        await expect(alice.file(f"Plan {kind}.{kind}")).to_be_visible()
+        assert "First words" in text_of(room, guid_of(room, f"Plan {kind}.{kind}"))
+    await alice.picture(f"connector-files-{room.house.layout.connector}-{language}")
+    guid = guid_of(room, f"Plan {shared}.{shared}")
+    await room.until(lambda: "and second" in text_of(room, guid))
+    await alice.open(f"Plan {shared}.{shared}", "Edit document")
+    await alice.shows("First words")
+    await alice.shows("and second")
+    assert guid_of(room, f"Plan {shared}.{shared}") == guid
+    assert room.complaints() == []
+
+
+async def shared_with_another(room: Room, alice: Tab, name: str, language: str) -> None:
+    admin = await at_the_files(room, "admin", language)
+    await admin.open(name, "Edit document")
+    await admin.shows("First words")
+    await admin.type(" and second")
+    await alice.shows("and second")
+    await admin.picture(f"connector-together-{room.house.layout.connector}-{language}")
+    await admin.close()
+
+
+@pytest.mark.parametrize("layout", [DIRECTORY, PLAIN], ids=["list", "HumHub"])
+async def test_what_is_not_edited_is_viewed_and_converted(room: Room) -> None:
+    for name, content in shelves.samples().items():
+        put(room, name, content)
+    alice = await at_the_files(room, "alice", "de")
+    assert (await alice.offers("Minutes.odt"))[0] == "Dokument ansehen"
+    await alice.open("Minutes.odt", "View document")
+    await alice.shows("Minutes of the meeting")
+    assert await alice.read_only()
+    await alice.close()
+    asking = await converting(alice, "Minutes.odt")
+    await alice.picture(f"connector-convert-{room.house.layout.connector}")
+    await asking.get_by_role("button", name="Konvertieren").click()
+    await expect(asking.get_by_role("status")).to_have_text("Die neue Datei ist Minutes.docx.")
+    await asking.get_by_role("button", name="Schließen").click()
+    await expect(alice.file("Minutes.docx")).to_be_visible()
+    await expect(alice.file("Minutes.odt")).to_be_visible()
+    asking = await converting(alice, "Prices.ods")
+    await asking.get_by_label("Das Original ersetzen").check()
+    await asking.get_by_role("button", name="Konvertieren").click()
+    await expect(asking.get_by_role("status")).to_have_text("Die neue Datei ist Prices.xlsx.")
+    await asking.get_by_role("button", name="Schließen").click()
+    await expect(alice.file("Prices.xlsx")).to_be_visible()
+    await expect(alice.file("Prices.ods")).to_have_count(0)
+    await alice.open("Minutes.docx")
+    await alice.shows("Minutes of the meeting")
+    await alice.close()
+    await alice.picture(f"connector-converted-{room.house.layout.connector}")
+    assert room.complaints() == []
+
+
+async def converting(tab: Tab, name: str) -> Locator:
+    await tab.choose(name, "Convert")
+    return tab.page.get_by_role("dialog", name=f"{tab.say('Convert')}: {name}")
+
+
+@pytest.mark.parametrize(("layout", "language"), [(DIRECTORY, "en"), (BELOW, "de")], ids=["list", "HumHub, de"])
+async def test_a_file_that_was_changed_meanwhile_is_kept_and_its_editor_told(room: Room, language: str) -> None:
+    guid = put(room, "Plan.docx", shelves.samples()["Team handbook.docx"])
+    alice = await at_the_files(room, "alice", language)
+    await alice.open("Plan.docx")
+    await alice.type("My own words. ")
+    await alice.settled()
+    shelves.shelf_of(room.house).change(guid, shelves.samples()["Minutes.odt"])
+    await alice.close()
+    second = re.compile(r"Plan \(.*\)\.docx")
+    await expect(alice.told).to_contain_text(second)
+    await expect(alice.told).to_contain_text("Somebody else" if language == "en" else "Jemand anderes")
+    await alice.picture(f"connector-conflict-{room.house.layout.connector}")
+    assert "Minutes of the meeting" in text_of(room, guid)
+    await expect(alice.page.locator("tr", has_text=second)).to_be_visible()
+    # It is told on the next page too, until it is read.
+    await alice.page.reload()
+    await expect(alice.told).to_contain_text(second)
+    await alice.told.get_by_role("button").click()
+    await expect(alice.told).to_have_count(0)
+    assert room.complaints() == []

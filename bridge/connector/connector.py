@@ -38,7 +38,7 @@ _PATIENCE: Final = 20.0
 _LOOK: Final = 0.2
 
 _WAITS: Final = msgid("{name} could not be stored yet. Your edit is kept and stored as soon as possible.")
-_BESIDE: Final = msgid("Somebody else changed the file while you edited it. You are editing {second} now.")
+_BESIDE: Final = msgid("Somebody else changed the file while you edited it. Your edit is in {second}.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,9 +122,11 @@ class Tab:
         (frame,) = [frame for frame in self.page.frames if "/web-apps/apps/" in frame.url]
         await frame.wait_for_function("() => window.smallDocs.settled()", timeout=PATIENCE)
 
-    async def read_only(self) -> bool:
+    async def reads(self, text: str) -> None:
+        """Wait until a text is there to be read only."""
         await expect(self.editor.locator("#readonly")).to_be_visible(timeout=PATIENCE)
-        return not await self.editor.locator("[contenteditable='true']").count()
+        await expect(self.editor.locator("#area")).to_contain_text(text, timeout=PATIENCE)
+        await expect(self.editor.locator("[contenteditable='true']")).to_have_count(0)
 
     async def close(self) -> None:
         """Close the editor by its own button, and wait until what was typed is stored."""

@@ -11,6 +11,7 @@ from playwright.async_api import Browser, Locator, expect
 
 from bridge.demo import shelves
 from bridge.demo.docs import formats
+from bridge.demo.humhub import samples
 from bridge.demo.wiring import documents
 from tests.browser.tabs import KINDS, Room, Tab
 from tests.chromium import browser, needs_chromium
@@ -120,20 +121,19 @@ async def test_what_is_not_edited_is_viewed_and_converted(room: Room) -> None:
     alice = await at_the_files(room, "alice", "de")
     assert (await alice.offers("Minutes.odt"))[0] == "Dokument ansehen"
     await alice.open("Minutes.odt", "View document")
-    await alice.shows("Minutes of the meeting")
-    assert await alice.read_only()
+    await alice.reads("Minutes of the meeting")
     await alice.close()
     asking = await converting(alice, "Minutes.odt")
     await alice.picture(f"connector-convert-{room.house.layout.connector}")
     await asking.get_by_role("button", name="Konvertieren").click()
-    await expect(asking.get_by_role("status")).to_have_text("Die neue Datei ist Minutes.docx.")
+    await expect(asking.get_by_role("status")).to_contain_text("Minutes.docx")
     await asking.get_by_role("button", name="Schließen").click()
     await expect(alice.file("Minutes.docx")).to_be_visible()
     await expect(alice.file("Minutes.odt")).to_be_visible()
     asking = await converting(alice, "Prices.ods")
     await asking.get_by_label("Das Original ersetzen").check()
     await asking.get_by_role("button", name="Konvertieren").click()
-    await expect(asking.get_by_role("status")).to_have_text("Die neue Datei ist Prices.xlsx.")
+    await expect(asking.get_by_role("status")).to_contain_text("Prices.xlsx")
     await asking.get_by_role("button", name="Schließen").click()
     await expect(alice.file("Prices.xlsx")).to_be_visible()
     await expect(alice.file("Prices.ods")).to_have_count(0)
@@ -156,13 +156,13 @@ async def test_a_file_that_was_changed_meanwhile_is_kept_and_its_editor_told(roo
     await alice.open("Plan.docx")
     await alice.type("My own words. ")
     await alice.settled()
-    shelves.shelf_of(room.house).change(guid, shelves.samples()["Minutes.odt"])
+    shelves.shelf_of(room.house).change(guid, samples.docx("Theirs"))
     await alice.close()
     second = re.compile(r"Plan \(.*\)\.docx")
     await expect(alice.told).to_contain_text(second)
     await expect(alice.told).to_contain_text("Somebody else" if language == "en" else "Jemand anderes")
     await alice.picture(f"connector-conflict-{room.house.layout.connector}")
-    assert "Minutes of the meeting" in text_of(room, guid)
+    assert text_of(room, guid) == "Theirs"
     await expect(alice.page.locator("tr", has_text=second)).to_be_visible()
     # It is told on the next page too, until it is read.
     await alice.page.reload()

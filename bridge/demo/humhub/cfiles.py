@@ -106,6 +106,9 @@ class CFiles:
         found = (one for one in self.folders.values() if one.parent == folder)
         return sorted(found, key=lambda one: (one.kind is None, one.title.lower()))
 
+    def has_folder(self, title: str, parent: int) -> bool:
+        return any(folded(one.title) == folded(title) for one in self.folders_within(parent))
+
     def named(self, name: str, folder: int) -> CFile | None:
         """Find the entry that an upload of a name would replace."""
         wanted = folded(name)

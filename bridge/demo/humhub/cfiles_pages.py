@@ -73,7 +73,12 @@ def _menu(call: Call, folder: Folder) -> str:
     )
     label = f"<span>{say('Add file(s)')}</span>"
     menu = panels.upload_menu(call, "cfilesUploadFiles", label, attributes, look="btn-accent", side="end")
-    return f'<div class="float-end">{menu}</div>'
+    folder_url = attribute(call.links.in_space("cfiles/edit/folder", fid=folder.number))
+    add = (
+        '<div class="btn-group"><button type="button" class="btn btn-light" data-action-click="ui.modal.load" '
+        f'data-action-click-url="{folder_url}">{say("Add directory")}</button></div>'
+    )
+    return f'<div class="float-end">{add} {menu}</div>'
 
 
 # The list
@@ -176,6 +181,19 @@ def edit_form(call: Call, entry: CFile, *, name: str, wrong: str = "") -> str:
         csrf=call.csrf_token(),
         name=attribute(name),
         description=attribute(entry.description or ""),
+        invalid=" is-invalid" if wrong else "",
+        wrong=attribute(wrong),
+    )
+    return panels.frame(content)
+
+
+def folder_form(call: Call, parent: Folder, *, title: str = "", wrong: str = "") -> str:
+    content = fill(
+        "cfiles_folder",
+        id=panels.widget_id(),
+        action=attribute(call.links.in_space("cfiles/edit/folder", fid=parent.number)),
+        csrf=call.csrf_token(),
+        title=attribute(title),
         invalid=" is-invalid" if wrong else "",
         wrong=attribute(wrong),
     )

@@ -35,7 +35,10 @@ async def download(call: Call) -> Answer:
         answer.headers.update(kept)
     else:
         kept["Last-Modified"] = formatdate(int(file.updated), usegmt=True)
-        answer = serving.send_file(call, shown.path, size=shown.size, name=file.name, mime=file.mime, kept=kept)
+        inline = file.mime in serving.INLINE and call.parameter("download") in (None, "0")
+        answer = serving.send_file(
+            call, shown.path, size=shown.size, name=file.name, mime=file.mime, kept=kept, inline=inline
+        )
     answer.reopens_session = True
     return answer
 

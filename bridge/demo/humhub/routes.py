@@ -108,6 +108,7 @@ def table() -> dict[str, Route]:
         "cfiles/upload": Route(spacefiles.upload, early=spacefiles.may_add, json=True),
         "cfiles/upload/import": Route(spacefiles.take_over, early=spacefiles.may_add, json=True),
         "cfiles/edit/file": Route(spacefiles.edit),
+        "cfiles/edit/folder": Route(spacefiles.add_folder),
         "cfiles/version": Route(spacefiles.versions),
         "cfiles/delete": Route(spacefiles.delete),
         "cfiles/download/{id}": Route(spacefiles.download),

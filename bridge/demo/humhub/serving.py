@@ -10,11 +10,23 @@ from urllib.parse import quote
 from bridge.demo.humhub.answers import Answer, HumHubError, Piece
 from bridge.demo.humhub.call import Call
 
+# Source: the file module's inlineMimeTypes.
+INLINE = {"application/pdf", "application/x-pdf", "image/gif", "image/png", "image/jpeg"}
 
-def send_file(call: Call, path: Path, *, size: int, name: str, mime: str, kept: dict[str, str] | None = None) -> Answer:
+
+def send_file(
+    call: Call,
+    path: Path,
+    *,
+    size: int,
+    name: str,
+    mime: str,
+    kept: dict[str, str] | None = None,
+    inline: bool = False,
+) -> Answer:
     """Answer with a file or one range of it; several ranges, or one beyond its end, are a 416.
 
-    `kept` are headers that were set before, and that a 416 has too.
+    `kept` are headers that were set before, and that a 416 has too; `inline` lets the browser show the file.
     """
     wanted = call.request.headers.get("Range")
     start, end = _range(wanted, size, kept or {})
@@ -23,7 +35,7 @@ def send_file(call: Call, path: Path, *, size: int, name: str, mime: str, kept: 
     answer.headers.update({"Pragma": "public", "Expires": "0", "Accept-Ranges": "bytes"})
     if wanted:
         answer.headers["Content-Range"] = f"bytes {start}-{end}/{size}"
-    answer.headers["Content-Disposition"] = disposition(name)
+    answer.headers["Content-Disposition"] = disposition(name, "inline" if inline else "attachment")
     answer.forgets_cache_rules = True
     return answer
 
@@ -41,9 +53,9 @@ def _range(header: str | None, size: int, kept: dict[str, str]) -> tuple[int, in
     raise HumHubError(416, "Requested range unsatisfiable", {**kept, "Content-Range": f"bytes */{size}"})
 
 
-def disposition(name: str) -> str:
+def disposition(name: str, kind: str = "attachment") -> str:
     """Write Content-Disposition: an ASCII name, and the whole one where that differs from its percent-encoding."""
     ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     fallback = re.sub(r"[%/\\]", "_", ascii_name).replace('"', '\\"')
     encoded = quote(name, safe="")
-    return f'attachment; filename="{fallback}"' + (f"; filename*=utf-8''{encoded}" if encoded != name else "")
+    return f'{kind}; filename="{fallback}"' + (f"; filename*=utf-8''{encoded}" if encoded != name else "")

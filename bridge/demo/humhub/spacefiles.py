@@ -119,6 +119,20 @@ async def edit(call: Call) -> Answer:
     return html(cfiles_pages.reload(call, entry.folder))
 
 
+async def add_folder(call: Call) -> Answer:
+    """Show the form of a new folder, or make it; members may."""
+    parent, title = folder_of(call), call.form.get("Folder[title]")
+    if call.user is None or not call.user.member:
+        raise HumHubError(403, "Forbidden")
+    if title is None:
+        return html(cfiles_pages.folder_form(call, parent))
+    if not title.strip() or call.hub.cfiles.has_folder(title, parent.number):
+        wrong = "A folder with this name already exists." if title.strip() else "Title cannot be blank."
+        return html(cfiles_pages.folder_form(call, parent, title=title, wrong=wrong))
+    made = call.hub.cfiles.add_folder(title.strip(), call.user.username, parent=parent.number)
+    return html(cfiles_pages.reload(call, made.number))
+
+
 async def versions(call: Call) -> Answer:
     """List what an entry has held, or, by POST with `version`, take one of these back."""
     entry = entry_to_edit(call, "File not found!", f"file_{call.parameter('id') or ''}")

@@ -136,7 +136,11 @@ def edit_post(call: Call, entry: Post) -> str:
         text=attribute(entry.text),
         rich=panels.rich_menu(call, f"post_input_{entry.number}-file-upload"),
         menu=panels.upload_menu(
-            call, target, "", _upload_attributes(target, zone=f"#post_edit_{entry.number}:parent"), side="end"
+            call,
+            target,
+            say("Attach Files"),
+            _upload_attributes(target, zone=f"#post_edit_{entry.number}:parent"),
+            side="end",
         ),
         preview=_preview(f"post_upload_preview_{entry.number}", _rows(call, _files(call, entry.guids)), editing=True),
     )
@@ -171,7 +175,11 @@ def _comment_form(call: Call, model: str, number: int) -> str:
         csrf=call.csrf_token(),
         rich=panels.rich_menu(call, f"newCommentForm_{key}-file-upload"),
         menu=panels.upload_menu(
-            call, target, "", _upload_attributes(target, zone=f"#comment_create_form_{key}"), side="end"
+            call,
+            target,
+            say("Attach Files"),
+            _upload_attributes(target, zone=f"#comment_create_form_{key}"),
+            side="end",
         ),
         preview=_preview(f"comment_create_upload_preview_{key}", editing=True),
     )

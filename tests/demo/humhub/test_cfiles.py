@@ -98,6 +98,18 @@ async def test_the_mark_and_the_old_versions_of_a_file_can_be_read(hub: SmallHum
 
 
 @pytest.mark.parametrize(
+    ("name", "asked", "shown"),
+    [("a.pdf", "", "inline"), ("a.pdf", "&download=1", "attachment"), ("a.docx", "", "attachment")],
+)
+async def test_a_browser_shows_what_it_can(
+    name: str, asked: str, shown: str, hub: SmallHumHub, browser: Browsers
+) -> None:
+    guid = hub.add_cfile(name, b"x").file.guid
+    reply = await browser("carol").get(f"/file/file/download?guid={guid}{asked}")
+    assert reply.headers["Content-Disposition"] == f'{shown}; filename="{name}"'
+
+
+@pytest.mark.parametrize(
     ("stored", "sent", "replaced"),
     [
         ("plan.docx", "plan.docx", True),
@@ -137,6 +149,16 @@ async def test_the_same_name_in_another_folder_is_another_file(hub: SmallHumHub,
     assert found["files"][0]["guid"] != entry.file.guid
     assert 'data-cfiles-item="file_2"' in found["fileList"]
     assert (await upload(browser("admin"), "plan.docx", path="cfiles/upload?fid=99")).status == 500
+
+
+async def test_a_member_makes_a_folder(hub: SmallHumHub, browser: Browsers) -> None:
+    path, client = "/s/team/cfiles/edit/folder?fid=1", browser("carol")
+    assert "cfiles/browse/index?fid=3" in (await client.post(path, data={"Folder[title]": "Deep"})).text
+    assert "A folder with this name already exists." in (await client.post(path, data={"Folder[title]": "DEEP"})).text
+    assert (await browser("bobby").post(path, data={"Folder[title]": "Other"})).status == 403
+    page = (await client.get("/s/team/cfiles/browse?fid=3")).text
+    assert 'data-fid="3" data-upload-url="/s/team/cfiles/upload?fid=3"' in page
+    assert [folder.title for folder in hub.cfiles.folders_within(1)] == ["Files from the stream", "Deep"]
 
 
 async def test_a_row_says_what_its_reader_may_do(hub: SmallHumHub, browser: Browsers) -> None:

@@ -81,10 +81,11 @@ def after(
             entry = _delivered(entry, flight.status, now=now)
         case End.GONE:
             entry = _gone(entry, flight.status, now=now, why=why)
-        case End.REFUSED | End.UNSENT:
+        case End.REFUSED:
             pass
-        case End.FAILED | End.UNREAD if flight.pulled:
-            if end is End.UNREAD:
+        case End.FAILED | End.UNREAD | End.UNSENT if flight.pulled:
+            # Whoever has pulled a body was reached, whatever a later call of the same attempt met.
+            if end is not End.FAILED:
                 landed = replace(landed, cooling=now + storing)
             # What HumHub holds now is unsure, even if it had confirmed this body before.
             entry = replace(entry, state=State.WAITING, ended=None)

@@ -23,17 +23,14 @@ _BEFORE, _AFTER = 40, 5
 
 def retell(lived: World, faults: list[str]) -> list[str]:
     """Put together what was done, seen, saved and stored, in order: of the files that something is wrong with."""
-    files = [file for file in lived.house.humhub.files.values() if any(file.name in fault for fault in faults)]
-    guids = {file.guid for file in files}
+    known, said = lived.house.humhub.files, " ".join(faults)
+    guids = {guid for key, guid in lived.guid_of.items() if key in said}
+    files = [file for file in known.values() if file.name in said or file.guid in guids]
+    guids |= {file.guid for file in files}
     names = {file.name for file in files} | guids | {key for key, guid in lived.guid_of.items() if guid in guids}
-    others = (
-        {file.name for file in lived.house.humhub.files.values()}
-        | {file.guid for file in lived.house.humhub.files.values()}
-        | set(lived.guid_of)
-    )
-    lines = [(one.at, one.who, one.what) for one in lived.happenings]
-    known = files_of(lived)
-    lines += [*_of_docs(lived, known), *_of_humhub(lived, known), *_of_the_bridge(lived)]
+    others = {file.name for file in known.values()} | set(known) | set(lived.guid_of)
+    lines, stored = [(one.at, one.who, one.what) for one in lived.happenings], files_of(lived)
+    lines += [*_of_docs(lived, stored), *_of_humhub(lived, stored), *_of_the_bridge(lived)]
     told = [
         (at, who, what)
         for at, who, what in sorted(lines)
@@ -97,6 +94,6 @@ def _of_the_bridge(lived: World) -> Iterator[_Line]:
                 at = datetime.fromisoformat(said.pop("timestamp")).timestamp()
             except (ValueError, KeyError, AttributeError):
                 continue  # the end of one that was killed as it wrote
-            if said.get("key") in lived.guid_of:
+            if said.get("key") in lived.guid_of and said.get("event") != "request":
                 more = " ".join(f"{name}={value}" for name, value in said.items() if name not in ("event", "level"))
                 yield at - clock, "a bridge's log", f"{said.get('event')}: {more}"[:300]

@@ -392,6 +392,8 @@ UNSETTLED = [
     (End.REFUSED, False, 2, False, False, False),
     (End.REFUSED, True, 2, False, False, False),
     (End.UNSENT, False, 2, False, False, False),
+    (End.UNSENT, True, 2, True, True, True),
+    (End.UNSENT, True, 6, False, True, False),
     (End.FAILED, False, 2, False, False, False),
     (End.FAILED, False, 6, False, False, False),
     (End.FAILED, True, 2, True, False, True),

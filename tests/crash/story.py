@@ -98,11 +98,13 @@ async def _happen(lived: World, chance: random.Random, kills: int, named: float,
 
 async def _born(life: Life) -> None:
     """Wait for the first bridge: the process that it is forked from has everything to import."""
-    try:
-        async with asyncio.timeout(_BIRTH):
-            await life.ready.wait()
-    except TimeoutError as error:
-        raise ExceptionGroup("at the start", [_Wrong(f"no bridge was ready after {_BIRTH:.0f} s")]) from error
+    ends = [asyncio.create_task(event.wait()) for event in (life.ready, life.over)]
+    await asyncio.wait(ends, timeout=_BIRTH, return_when=asyncio.FIRST_COMPLETED)
+    for end in ends:
+        end.cancel()
+    if not life.ready.is_set():
+        why = life.failure or f"it isn't ready after {_BIRTH:.0f} s"
+        raise ExceptionGroup("at the start", [_Wrong(f"the first bridge never began: {why}")])
 
 
 async def _reap(reaper: Reaper, life: Life, kills: int) -> None:

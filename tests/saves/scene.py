@@ -27,7 +27,7 @@ from aiohttp import web
 from yarl import URL
 
 from bridge.app import running
-from bridge.config import Config, NodeConfig, UpstreamConfig
+from bridge.config import Config, DocsJwt, KeyRingConfig, NodeConfig, UpstreamConfig
 from bridge.saves.steps import Observer, Step
 from bridge.store.sqlite import path_of
 from tests.legs.fakes import DOCS_SECRET, INNER_SECRET, Fake, Respond, claims_of, configuration, doc, serving
@@ -154,7 +154,8 @@ class Docs:
             if callable(found):
                 return await found(request)
             return web.Response(status=404) if found is None else web.Response(body=found, headers=self.dates.get(path))
-        said = claims_of(self.fake.seen[-1].json()["token"], DOCS_SECRET)
+        said = self.fake.seen[-1].json()
+        said = claims_of(said["token"], DOCS_SECRET) if "token" in said else said
         if said["c"] == "getForgottenList":
             return web.json_response({"error": 0, "keys": list(self.forgotten)})
         return web.json_response(self.command(said["c"], said["key"]))
@@ -325,10 +326,11 @@ MakeScene = Callable[..., Awaitable[Scene]]
 
 @pytest.fixture
 async def make_scene(tmp_path: Path) -> AsyncIterator[MakeScene]:
-    """Start a scene; the options are fields of the configuration's saves (in seconds of its clock), and how many nodes."""
+    """Start a scene: of so many nodes, with a Docs that signs or doesn't; the rest are fields of the configuration's
+    saves, in seconds of its clock."""
     async with AsyncExitStack() as stack:
 
-        async def made(*, nodes: int = 1, **saves: Any) -> Scene:
+        async def made(*, nodes: int = 1, signed: bool = True, **saves: Any) -> Scene:
             fakes = [await stack.enter_async_context(serving()) for _ in range(1 + nodes)]
             http = await stack.enter_async_context(aiohttp.ClientSession())
             config = configuration(tmp_path, fakes[0].url, fakes[1].url)
@@ -336,9 +338,11 @@ async def make_scene(tmp_path: Path) -> AsyncIterator[MakeScene]:
                 NodeConfig(name=f"docs-{n}", upstream=UpstreamConfig(url=URL(fake.url)))
                 for n, fake in enumerate(fakes[1:])
             ]
+            ring = KeyRingConfig()
+            rings = config.docs.jwt if signed else DocsJwt(browser=ring, inbox=ring, outbox=ring)
             config = dataclasses.replace(
                 config,
-                docs=dataclasses.replace(config.docs, nodes=tuple(configs)),
+                docs=dataclasses.replace(config.docs, nodes=tuple(configs), jwt=rings),
                 saves=dataclasses.replace(config.saves, **{"reserve": 0, "storing": 5.0, "attempt": 60.0, **saves}),
             )
 

@@ -134,6 +134,15 @@ async def test_a_file_of_the_newest_saves_own_second_is_newer_when_nobody_can_be
     assert [track.pulled for track in scene.humhub.tracks] == [docx("old"), docx("new")]
 
 
+async def test_where_docs_signs_nothing_its_clock_says_nothing(make_scene: MakeScene) -> None:
+    scene = await make_scene(sweep=0.05, signed=False)
+    assert await scene.join() == 0
+    assert await scene.save(docx("old"), status=6) == 0
+    scene.docs.forget("k1", docx("new"), made=NOW - 900)
+    await scene.until(lambda: scene.docs.forgotten == {})
+    assert scene.humhub.has == {"k1": docx("new")}
+
+
 async def test_a_save_that_comes_while_the_file_is_fetched_comes_after_it(scene: Scene) -> None:
     go = asyncio.Event()
 

@@ -62,7 +62,7 @@ class Host(SmallDocs):
     def _routes(self) -> list[web.RouteDef]:
         own = [
             web.get(f"{BASE}/open", self._open),
-            web.get(f"{BASE}/{{name:editor\\.(?:js|css)}}", self._static),
+            web.get(f"{BASE}/{{name:(?:editor\\.(?:js|css)|icon\\.svg)}}", self._static),
             web.get(f"{BASE}/state", self._state),
             web.post(f"{BASE}/close", self._close),
             web.get(f"{BASE}/refused", self._refused),

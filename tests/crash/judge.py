@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bridge.demo.docs import Callback
 from bridge.demo.docs.session import Session, State
+from bridge.demo.humhub import SmallHumHub
 from tests.crash.documents import marks_in
 from tests.crash.world import World
 
@@ -80,6 +82,8 @@ def judge(world: World) -> Verdict:
     verdict = Verdict()
     files = files_of(world)
     for guid, file in files.items():
+        if guid not in world.originals:
+            verdict.faults.append(f"{file.name} was made, though nobody but the people here changed a file")
         found = weigh(file, world.house.humhub.files[guid].content())
         verdict.faults += found.faults
         verdict.counts.update(found.counts)
@@ -103,14 +107,25 @@ def files_of(world: World) -> dict[str, File]:
     files = {guid: File(file.name) for guid, file in humhub.files.items()}
     for version in sorted((one for docs in world.docs for one in docs.versions), key=lambda one: one.at):
         files[world.guid_of[version.key]].add(version.data)
-    for track in sorted(
-        (one for one in humhub.tracks if one.stored_at is not None), key=lambda one: one.stored_at or 0
-    ):
-        assert track.version is not None
-        assert track.stored_at is not None
-        stored = Stored(track.stored_at, digest_of(track.version.read_bytes()), track.halved)
-        files[guid_of(track.version)].stored.append(stored)
+    for guid, stored in sorted([*_tracked(humhub), *_uploaded(humhub)], key=lambda one: one[1].at):
+        files[guid].stored.append(stored)
     return files
+
+
+def _tracked(humhub: SmallHumHub) -> Iterator[tuple[str, Stored]]:
+    """Give what the module stored, by the file's guid."""
+    for track in humhub.tracks:
+        if track.stored_at is not None and track.version is not None:
+            digest = digest_of(track.version.read_bytes())
+            yield guid_of(track.version), Stored(track.stored_at, digest, track.halved)
+
+
+def _uploaded(humhub: SmallHumHub) -> Iterator[tuple[str, Stored]]:
+    """Give what was uploaded, by the file's guid."""
+    for upload in humhub.uploads:
+        if upload.stored_at is not None and upload.guid is not None:
+            version = next(one for one in humhub.files[upload.guid].versions if one.sha1 == upload.sha1)
+            yield upload.guid, Stored(upload.stored_at, digest_of(version.content()), halved=False)
 
 
 def guid_of(path: Path) -> str:

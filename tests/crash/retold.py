@@ -30,7 +30,7 @@ def retell(lived: World, faults: list[str]) -> list[str]:
     names = {file.name for file in files} | guids | {key for key, guid in lived.guid_of.items() if guid in guids}
     others = {file.name for file in known.values()} | set(known) | set(lived.guid_of)
     lines, stored = [(one.at, one.who, one.what) for one in lived.happenings], files_of(lived)
-    lines += [*_of_docs(lived, stored), *_of_humhub(lived, stored), *_of_the_bridge(lived)]
+    lines += [*_of_docs(lived, stored), *_of_humhub(lived, stored), *_of_uploads(lived, stored), *_of_the_bridge(lived)]
     told = [
         (at, who, what)
         for at, who, what in sorted(lines)
@@ -81,6 +81,21 @@ def _of_humhub(lived: World, files: dict[str, File]) -> Iterator[_Line]:
         rank, before = files[guid].rank.get(digest_of(track.version.read_bytes()), -1), newest.get(guid, -1)
         older = f", {_OLDER} {before}" if rank < before else ""
         yield track.stored_at, "HumHub", f"{what}: body {rank}{older}"
+        newest[guid] = max(rank, before)
+
+
+def _of_uploads(lived: World, files: dict[str, File]) -> Iterator[_Line]:
+    newest: dict[str, int] = {}
+    for upload in lived.house.humhub.uploads:
+        yield upload.at, "HumHub", f"gets {upload.name} by {upload.how} from {upload.who}"
+    stored = [one for one in lived.house.humhub.uploads if one.stored_at is not None and one.guid is not None]
+    for upload in sorted(stored, key=lambda one: one.stored_at or 0.0):
+        guid, at = upload.guid or "", upload.stored_at or 0.0
+        versions = lived.house.humhub.files[guid].versions
+        body = next(one.content() for one in versions if one.sha1 == upload.sha1)
+        rank, before = files[guid].rank.get(digest_of(body), -1), newest.get(guid, -1)
+        older = f", {_OLDER} {before}" if rank < before else ""
+        yield at, "HumHub", f"stores {upload.name} as {guid}, {upload.size} bytes: body {rank}{older}"
         newest[guid] = max(rank, before)
 
 

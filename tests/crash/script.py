@@ -20,11 +20,11 @@ from bridge.demo.docs import Fault as DocsFault
 from bridge.demo.editor import Editor, RefusedError
 from bridge.demo.humhub import Fault as HumHubFault
 from bridge.demo.humhub import HumHubFile
-from bridge.demo.person import PageError, Person
+from bridge.demo.person import PageError
 from bridge.saves.steps import Step
 from tests.crash.documents import mark
 from tests.crash.mortal import Life
-from tests.crash.world import ATTEMPT, SLOW, World
+from tests.crash.world import ATTEMPT, SLOW, Somebody, World
 
 __all__ = ["Desk", "Reaper", "Weather"]
 
@@ -74,7 +74,7 @@ class Desk:
                 await self._force(editor)
             await self._pause(0.0, 0.3)
 
-    async def _open(self, editors: list[Editor], number: int, people: list[Person]) -> None:
+    async def _open(self, editors: list[Editor], number: int, people: list[Somebody]) -> None:
         person = people[number]
         async with asyncio.timeout(_PATIENCE):
             page = await person.open(self.file.guid)
@@ -127,30 +127,30 @@ class Desk:
         self.world.tell(self.file.name, what)
 
 
-def _humhub_fault(chance: random.Random) -> HumHubFault:
-    return chance.choice(
-        (
-            HumHubFault(status=500),
-            HumHubFault(page=True),
-            HumHubFault(redirect="/dashboard"),
-            HumHubFault(status=403),
-            HumHubFault(hang=0.2),
-            HumHubFault(hang=ATTEMPT + 1),
-            HumHubFault(after_fetch=True),
-            HumHubFault(after_store="500"),
-            HumHubFault(after_store="cut"),
-            HumHubFault(late=0.3),
-            HumHubFault(late=ATTEMPT + 1),
-            HumHubFault(slow=SLOW / 4),
-            HumHubFault(slow=SLOW),
-            HumHubFault(slow=SLOW, impatient=0.2),
-            HumHubFault(slow=0.2, impatient=0.1),
-            HumHubFault(dies="writing"),
-            HumHubFault(dies="stored"),
-            HumHubFault(dies="cleared"),
-        )
-    )
-
+_HUMHUB_FAULTS = (
+    HumHubFault(status=500),
+    HumHubFault(page=True),
+    HumHubFault(redirect="/dashboard"),
+    HumHubFault(status=403),
+    HumHubFault(hang=0.2),
+    HumHubFault(hang=ATTEMPT + 1),
+    HumHubFault(after_store="500"),
+    HumHubFault(after_store="cut"),
+    HumHubFault(late=0.3),
+    HumHubFault(late=ATTEMPT + 1),
+    HumHubFault(slow=SLOW / 4),
+    HumHubFault(slow=SLOW),
+    HumHubFault(dies="stored"),
+)
+# What can only go wrong where HumHub fetches the save itself, and clears the key.
+_MODULE_FAULTS = (
+    *_HUMHUB_FAULTS,
+    HumHubFault(after_fetch=True),
+    HumHubFault(slow=SLOW, impatient=0.2),
+    HumHubFault(slow=0.2, impatient=0.1),
+    HumHubFault(dies="writing"),
+    HumHubFault(dies="cleared"),
+)
 
 _DOCS_FAULTS = (
     ("file", DocsFault("status", status=500)),
@@ -191,7 +191,7 @@ class Weather:
             docs.faults.clear()
             docs.faults.add(route, fault, times=self.chance.randint(1, 3))
         elif dice < 0.85:
-            humhub.faults.add("download", HumHubFault(status=500))
+            humhub.faults.add("file" if self.world.modless else "download", HumHubFault(status=500))
         elif dice < 0.93:
             await self.world.kill_docs(self.chance.uniform(0, 0.6))
         else:
@@ -200,7 +200,8 @@ class Weather:
     def _fault_at_humhub(self, *, times: int | None) -> None:
         faults = self.world.house.humhub.faults
         faults.clear()
-        faults.add("track", _humhub_fault(self.chance), times=times)
+        route, known = ("cfiles upload", _HUMHUB_FAULTS) if self.world.modless else ("track", _MODULE_FAULTS)
+        faults.add(route, self.chance.choice(known), times=times)
 
     async def clear(self) -> None:
         """Let nothing go wrong any more."""

@@ -15,9 +15,12 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Protocol
 
 from bridge.config import Config
+from bridge.demo.colleague import Colleague, OpenedPage
 from bridge.demo.docs import SmallDocs
+from bridge.demo.editor import Editor
 from bridge.demo.house import House, house
 from bridge.demo.person import Person
 from bridge.saves.steps import Step
@@ -25,7 +28,7 @@ from tests.crash import documents
 from tests.crash.mortal import Life, Mortal
 from tests.crash.zygote import Order
 
-__all__ = ["Happening", "World", "world"]
+__all__ = ["Happening", "Somebody", "World", "world"]
 
 USERS = ("alice", "admin")
 # Everything is fast, and in the proportions of real life: Docs gives up a save sooner than a long outage ends, and the
@@ -36,6 +39,9 @@ ATTEMPT = 0.8
 # takes: longer than an attempt. It may have been given up at any moment.
 STORING, SLOW = 1.5, 1.0
 HUMHUB = {"longest_request": STORING}
+# Where there is no module, documents lie in a folder of the space, and the rest module is there for late saves.
+FOLDER = "/s/team/cfiles/upload?fid=1"
+MODLESS = {"rest_secret": "k" * 64}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,41 @@ class Happening:
     at: float
     who: str
     what: str
+
+
+class Somebody(Protocol):
+    """Who opens documents and edits them."""
+
+    username: str
+
+    async def log_in(self) -> None:
+        """Log in to HumHub."""
+
+    async def open(self, guid: str) -> Any:
+        """Open a document; give its page, which has its key."""
+
+    def editor(self, page: Any) -> Editor:
+        """Make the editor of an open page."""
+
+
+class Guest:
+    """Somebody who opens documents of a HumHub without the module, and else does as a :class:`Person` does."""
+
+    def __init__(self, person: Person) -> None:
+        self.username = person.username
+        self._person = person
+        self._colleague = Colleague.of(person)
+
+    async def log_in(self) -> None:
+        await self._person.log_in()
+
+    async def open(self, guid: str) -> OpenedPage:
+        """Open a file of the folder."""
+        return await self._colleague.open(guid, FOLDER)
+
+    def editor(self, page: OpenedPage) -> Editor:
+        """Make the editor of an open page."""
+        return self._colleague.editor(page)
 
 
 @dataclass(slots=True)
@@ -58,7 +99,9 @@ class World:
     happenings: list[Happening] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     steps: Counter[Step] = field(default_factory=Counter)
-    people: list[Person] = field(default_factory=list)
+    people: list[Somebody] = field(default_factory=list)
+    originals: frozenset[str] = frozenset()
+    """The files that were there at the beginning, by their guids; no other may ever be made."""
     docs_so_far: list[SmallDocs] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
     _humhub_dies: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -110,17 +153,32 @@ class World:
     # What is there
 
     @property
+    def modless(self) -> bool:
+        """Say whether the bridge itself is the integration."""
+        return bool(self.house.layout.connector)
+
+    @property
     def docs(self) -> list[SmallDocs]:
         """Docs' lives, the present one last."""
         return [*self.docs_so_far, self.house.docs]
 
 
 @contextlib.asynccontextmanager
-async def world(directory: Path, *, files: int, chance: random.Random) -> AsyncIterator[World]:
-    """Let there be a world with so many documents; nobody has opened one, and no bridge runs yet."""
+async def world(directory: Path, *, files: int, chance: random.Random, modless: bool = False) -> AsyncIterator[World]:
+    """Let there be a world with so many documents; nobody has opened one, and no bridge runs yet.
+
+    ``modless``: its HumHub has no module, and the bridge itself is the integration.
+    """
     async with contextlib.AsyncExitStack() as stack:
         made = await stack.enter_async_context(
-            house(directory, docs=DOCS, humhub=HUMHUB, adjust=_hasten, without=("bridge",))
+            house(
+                directory,
+                docs=DOCS,
+                humhub=HUMHUB | (MODLESS if modless else {}),
+                adjust=_hasten,
+                without=("bridge",),
+                connector="humhub" if modless else "",
+            )
         )
         whole: World | None = None
 
@@ -130,10 +188,13 @@ async def world(directory: Path, *, files: int, chance: random.Random) -> AsyncI
 
         mortal = await stack.enter_async_context(Mortal.beside(hear))
         whole = World(made, mortal)
-        whole.people = [made.person(name) for name in USERS]
+        people = [made.person(name) for name in USERS]
+        whole.people = [Guest(person) if modless else person for person in people]
+        add = made.humhub.add_cfile if modless else made.humhub.add_file
         for number in range(files):
             ballast = 300_000 if number == 0 else 0
-            made.humhub.add_file(f"Minutes {number}.docx", documents.blank(ballast, chance), owner=USERS[0])
+            add(f"Minutes {number}.docx", documents.blank(ballast, chance), owner=USERS[0])
+        whole.originals = frozenset(made.humhub.files)
         yield whole
 
 

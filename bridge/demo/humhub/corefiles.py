@@ -83,7 +83,7 @@ async def delete(call: Call) -> Answer:
 async def upload(call: Call) -> Answer:
     """Take the parts called `files[]`, straight to disk; attach them where the request names something to edit."""
     parts = await uploads.receive(call, "file upload")
-    await uploads.before_storing(call)
+    await uploads.before_storing(call, parts)
     found = [_take(call, part) for part in parts]
     await uploads.after_storing(call)
     return as_json({"files": found})

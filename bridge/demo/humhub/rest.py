@@ -223,7 +223,7 @@ async def _upload(call: Call) -> Answer:
     folder = _folder_to_fill(call)
     if not parts:
         raise RestError(400, "No files to upload.")
-    await uploads.before_storing(call)
+    await uploads.before_storing(call, parts)
     for part in parts:
         refused = uploads.refusal(call, part)
         if refused is not None:
@@ -278,7 +278,7 @@ async def attach(call: Call) -> Answer:
         raise RestError(403, "You are not allowed to upload files to this content!")
     if not parts:
         raise RestError(400, "No files to upload.")
-    await uploads.before_storing(call)
+    await uploads.before_storing(call, parts)
     if any(uploads.refusal(call, part) for part in parts):
         raise RestError(500, "Internal error while saving file.")
     files = [corefiles.add_uploaded(call, part) for part in parts]

@@ -62,7 +62,7 @@ async def upload(call: Call) -> Answer:
     """Take the parts called `files[]`: each a new entry, or new content for the entry of that name."""
     folder = folder_of(call)
     parts = await uploads.receive(call, "cfiles upload")
-    await uploads.before_storing(call)
+    await uploads.before_storing(call, parts)
     found = [_answer(call, folder, part) for part in parts]
     await uploads.after_storing(call)
     return as_json({"files": found, "fileList": cfiles_pages.file_list(call, folder)})

@@ -106,9 +106,20 @@ def refusal(call: Call, part: Part) -> str | None:
     return part.note.refused
 
 
-async def before_storing(call: Call) -> None:
-    """Wait as a fault says; what was uploaded is stored later, whether somebody still waits or not."""
+async def before_storing(call: Call, parts: list[Part]) -> None:
+    """Wait as a fault says; what was uploaded is stored later, whether somebody still waits or not.
+
+    But not after HumHub's longest request, and nothing may come between this and the storing: whoever counts on that
+    limit may be storing something newer.
+    """
     await asyncio.sleep((call.fault or Fault()).slow)
+    longest = call.hub.settings.longest_request
+    if any(time.monotonic() - part.note.at > longest for part in parts):
+        for part in parts:
+            part.body.discard()
+        if call.request.transport is not None:
+            call.request.transport.abort()
+        raise InternalError("the request took too long")
 
 
 def stored(part: Part, file: HumHubFile, *, replaced: bool = False) -> None:

@@ -170,3 +170,90 @@ async def test_a_file_that_was_changed_meanwhile_is_kept_and_its_editor_told(roo
     await alice.told.get_by_role("button").click()
     await expect(alice.told).to_have_count(0)
     assert room.complaints() == []
+
+
+@pytest.mark.parametrize(("layout", "language"), [(PLAIN, "en"), (BELOW, "de")], ids=["HumHub", "HumHub, de"])
+async def test_documents_are_created_for_a_post_and_edited_in_the_stream(room: Room, language: str) -> None:
+    humhub = room.house.humhub
+    alice = await room.logged_in("alice", language)
+    for kind in KINDS:
+        await alice.create(kind, f"Plan {kind}", within="#contentFormBody")
+        await alice.type("First words")
+        await alice.close()
+        await expect(alice.file(f"Plan {kind}.{kind}")).to_be_visible()
+    await alice.picture(f"connector-form-{language}")
+    await alice.page.fill("#contentForm_message_input", "Our plans")
+    await alice.page.click("#post_submit_button")
+    stream = alice.page.locator(".wall-entry")
+    await expect(stream.locator("[data-preview-guid]")).to_have_count(len(KINDS))
+    (post,) = humhub.posts.newest_first()
+    assert [humhub.files[guid].name for guid in post.guids] == [f"Plan {kind}.{kind}" for kind in KINDS]
+    assert all("First words" in text_of(room, guid) for guid in post.guids)
+    assert await alice.offers("Plan docx.docx") == [alice.say("Edit document"), alice.say("View document")]
+    await alice.picture(f"connector-stream-{language}")
+    before = post.guids[0]
+    await alice.open("Plan docx.docx")
+    await alice.shows("First words")
+    admin = await room.logged_in("admin", language)
+    await admin.open("Plan docx.docx")
+    await admin.type(" and second")
+    await alice.shows("and second")
+    await admin.close()
+    await alice.close()
+    await room.until(lambda: not room.house.saves and before not in post.guids)
+    swapped = next(guid for guid in post.guids if humhub.files[guid].name == "Plan docx.docx")
+    assert text_of(room, swapped) == "First words and second"
+    assert len(post.guids) == len(KINDS)
+    await alice.open("Plan docx.docx")
+    await alice.shows("and second")
+    assert room.complaints() == []
+
+
+@pytest.mark.parametrize("layout", [PLAIN], ids=["HumHub"])
+async def test_a_reader_views_and_a_stranger_is_told_why_not(room: Room) -> None:
+    put(room, "Plan.docx", samples.docx("Read me"))
+    guid = guid_of(room, "Plan.docx")
+    carol = await at_the_files(room, "carol", "de")
+    assert await carol.offers("Plan.docx") == ["Dokument ansehen"]
+    await carol.open("Plan.docx", "View document")
+    await carol.reads("Read me")
+    await carol.close()
+    # Who asks for more than the menu offers gets no more, and is told.
+    address = str(await carol.entries("Plan.docx").first.get_attribute("href")).replace("mode=view", "mode=edit")
+    await carol.page.goto(room.house.browser_url + address)
+    await expect(carol.page.locator("#notice")).to_contain_text("aber nicht ändern")
+    await expect(carol.page.frame_locator("#stage iframe").locator("#readonly")).to_be_visible()
+    await carol.picture("connector-reader")
+    assert [call for call in room.house.humhub.uploads if call.guid == guid] == []
+    bobby = await room.logged_in("bobby", "de")
+    answer = await bobby.page.goto(room.house.browser_url + address)
+    assert answer is not None
+    assert answer.status == 403
+    await expect(bobby.page.get_by_role("heading")).to_have_text("Sie dürfen diese Datei nicht öffnen")
+    await bobby.picture("connector-refused")
+    guest = await room.tab("guest", "de")
+    await guest.page.goto(room.house.browser_url + address)
+    await expect(guest.page.get_by_role("link")).to_have_attribute("href", re.compile("login"))
+    await guest.picture("connector-guest")
+    # Answers with 401 and 403 are what these pages are.
+    assert [text for text in room.complaints() if "the server responded with a status of 40" not in text] == []
+
+
+@pytest.mark.parametrize("layout", [DIRECTORY], ids=["list"])
+async def test_a_right_that_is_taken_away_is_told_and_nothing_is_lost(room: Room) -> None:
+    put(room, "Plan.docx", samples.docx("Mine"))
+    alice = await at_the_files(room, "alice")
+    await alice.open("Plan.docx")
+    await alice.type(" and more")
+    await alice.settled()
+    file = documents(room.house.directory) / "Plan.docx"
+    file.chmod(0o444)
+    await alice.close()
+    await expect(alice.told).to_contain_text("kept")
+    await alice.picture("connector-right-gone")
+    assert text_of(room, "Plan.docx") == "Mine"
+    assert await alice.offers("Plan.docx") == ["View document"]
+    file.chmod(0o644)
+    await room.house.until(lambda: not room.house.saves, within=30)
+    assert text_of(room, "Plan.docx") == "Mine and more"
+    assert room.complaints() == []

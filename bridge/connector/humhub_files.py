@@ -6,7 +6,8 @@ compared without being fetched.
 
 *Folders.* HumHub stores a new content under the same name as a new version of the file. It finds that file by its name,
 without regard to case and accents, so the file's name is read just before, a name that another file could be taken for
-is not sent at all, and the guid in the answer tells which one was hit.
+is not sent at all, and the guid in the answer tells which one was hit. What is deleted from a folder HumHub keeps:
+who made it, and admins, go on seeing it, but not there.
 
 *Posts.* Their files can't be replaced: the new one is attached, then the old one deleted. If that fails, both are
 there, the edit with them, and the log says so; :meth:`Files.find` tries again.
@@ -22,7 +23,7 @@ import asyncio
 import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import structlog
@@ -42,6 +43,15 @@ log = structlog.get_logger(__name__)
 _CANDIDATES: Final = 20
 
 
+@dataclass(frozen=True, slots=True)
+class _Right:
+    """A file as its place lists it, and what may be done with it; ``away`` says that the place has it no more."""
+
+    listed: Listed | None
+    may_write: bool
+    away: bool = False
+
+
 class Files:
     """The files of one place, to one visitor; ``text`` is how the place was called, ``visitor`` their id."""
 
@@ -58,8 +68,9 @@ class Files:
         if self._place.kind is Kind.NONE:
             mine = handle.get("by") == self._made["by"]
             return self._file(guid, head, may_write=mine, handle=self._made if mine else {})
-        listed, may_write = await self._right(guid)
-        return self._file(guid, head, may_write=may_write, listed=listed)
+        right = await self._right(guid)
+        file = self._file(guid, head, may_write=right.may_write, listed=right.listed)
+        return replace(file, away=right.away)
 
     async def find(self, file: StoredFile, upload: Upload) -> StoredFile | None:
         """Give the file that holds these bytes: itself, or one that has its name or one made of it."""
@@ -120,20 +131,20 @@ class Files:
 
     # --- asking -----------------------------------------------------------------------------------------------------
 
-    async def _right(self, guid: str) -> tuple[Listed | None, bool]:
+    async def _right(self, guid: str) -> _Right:
         """Say whether a file is here, and whether it may be changed."""
         listed = None
         try:
             listing = await self._way.listing(self._place)
             listed = listing.find(guid)
-            if listed is not None:
-                await self._way.form(self._place, listing, listed)
-                return listed, True
+            if listed is None:
+                return _Right(None, may_write=False, away=True)
+            await self._way.form(self._place, listing, listed)
         except SignedOutError:
             raise
         except (RefusedError, NoRouteError):
-            pass
-        return listed, False
+            return _Right(listed, may_write=False)
+        return _Right(listed, may_write=True)
 
     async def _listing(self) -> Listing:
         """List what may be listed."""

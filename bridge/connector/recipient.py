@@ -123,6 +123,9 @@ class Uploads(Recipient):
             await self._keep(attempt, found, second=document.second)
             return
         file = await self._look(document, visitor)
+        if file.away:
+            await self._store_beside(attempt, visitor, file, upload, _STRAY)
+            return
         unchanged = file.version == document.version and bool(file.version)
         if not (unchanged or await holds_ours(self.storage, visitor, file, attempt.record)):
             await self._store_beside(attempt, visitor, file, upload, _SECOND)
@@ -144,7 +147,7 @@ class Uploads(Recipient):
             raise
         except RefusedError as error:
             raise _NoRightError(error.message, remedy=error.remedy, **error.details) from error
-        if not file.may_write:
+        if not (file.may_write or file.away):
             raise _NoRightError(f"They have no right to change {file.name}.")
         return file
 

@@ -56,7 +56,8 @@ class Visitor:
 class StoredFile:
     """A file as it is now, to somebody.
 
-    ``version`` changes with the content. ``url`` is where people find the file among others, as a path on the
+    ``version`` changes with the content. ``away`` says that it is no longer in the place that was named, so that nobody
+    may change it there. ``url`` is where people find the file among others, as a path on the
     storage's own host. ``handle`` is what the storage wants to be told of it again, as JSON. ``stray`` says of a
     replaced file that another one was hit, or a new one made. ``raw`` is what the storage said of it when it was
     uploaded, for the page that takes it up.
@@ -68,6 +69,7 @@ class StoredFile:
     size: int
     version: str
     may_write: bool
+    away: bool = False
     mime: str = "application/octet-stream"
     url: str = ""
     handle: Mapping[str, Any] = field(default_factory=dict)

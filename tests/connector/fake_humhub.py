@@ -59,6 +59,7 @@ class File:
     post: int | None = None
     versions: list[bytes] = field(default_factory=list)
     mime: str = MIME
+    deleted: bool = False
 
     @property
     def url(self) -> str:
@@ -125,6 +126,8 @@ class HumHub:
 
     @staticmethod
     def may_see(file: File, who: str | None) -> bool:
+        if file.deleted:
+            return who == file.owner or who in MANAGERS
         return who in MEMBERS if file.folder or file.post else who == file.owner
 
     @staticmethod
@@ -221,7 +224,7 @@ class HumHub:
     def rows(self, folder: int, who: str) -> str:
         rows = ['<tr data-cfiles-item="folder-posted_2"><td><a href="#">Files from the stream</a></td></tr>']
         for file in self.files.values():
-            if file.folder == folder:
+            if file.folder == folder and not file.deleted:
                 editable = "data-cfiles-editable" if self.may_change(file, who) else ""
                 rows.append(
                     f'<tr data-cfiles-item="file_{file.number}" {editable}'

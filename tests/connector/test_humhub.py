@@ -99,11 +99,21 @@ async def test_what_is_deleted_is_not_there(keyed: House, place: str) -> None:
         await keyed.storage.look(await keyed.visitor("admin"), guid_of("gone"), place)
 
 
+async def test_what_is_deleted_from_a_folder_is_away_for_who_still_sees_it(keyed: House) -> None:
+    file = keyed.humhub.add("plan.docx", OLD, owner="alice")
+    file.deleted = True
+    for name in ("alice", "admin"):
+        found = await keyed.storage.look(await keyed.visitor(name), file.guid, FOLDER)
+        assert (found.away, found.may_write) == (True, False)
+    with pytest.raises(RefusedError):
+        await keyed.storage.look(await keyed.visitor("carol"), file.guid, FOLDER)
+
+
 @pytest.mark.parametrize("place", [FOLDER, POST, "/s/team/cfiles/upload?fid=2"])
 async def test_a_file_is_never_written_in_a_place_where_it_is_not(keyed: House, place: str) -> None:
     elsewhere = keyed.humhub.add("plan.docx", OLD, owner="admin", place="/s/team/cfiles/upload?fid=7")
     found = await keyed.storage.look(await keyed.visitor("admin"), elsewhere.guid, place)
-    assert not found.may_write
+    assert (found.may_write, found.away) == (False, True)
 
 
 async def test_a_file_of_no_place_is_written_by_who_made_it(keyed: House) -> None:

@@ -46,6 +46,22 @@ async def test_a_document_for_a_form_is_edited_before_it_is_posted(desk: Desk) -
     assert b"second" in written(desk, post.guids[0])
 
 
+async def test_a_file_that_was_moved_gets_the_edit_beside_where_it_was(desk: Desk) -> None:
+    admin = await desk.colleague("admin")
+    guid = (await admin.create("docx", "Plan", FOLDER))["file"]["guid"]
+    page, editor = await admin.edit(guid, FOLDER)
+    await editor.write("mine")
+    humhub = desk.house.humhub
+    entry = next(entry for entry in humhub.cfiles.entries.values() if entry.file.guid == guid)
+    entry.folder = humhub.cfiles.add_folder("Archive", "admin").number
+    said = await admin.shut(page)
+    assert said["saved"]
+    assert said["file"]["guid"] != guid
+    assert b"mine" in written(desk, said["file"]["guid"])
+    assert len(humhub.files[guid].versions) == 1
+    assert await admin.notices()
+
+
 async def test_nobody_else_edits_what_is_not_posted_yet(desk: Desk) -> None:
     alice, carol = await desk.colleague("alice"), await desk.colleague("carol")
     guid = (await alice.create("docx", "Minutes", ""))["file"]["guid"]

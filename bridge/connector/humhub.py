@@ -22,6 +22,7 @@ from bridge.connector.humhub_session import Session, Spelling
 from bridge.connector.rest import Rest
 from bridge.connector.storage import Content, SignedOutError, Storage, StoredFile, Upload, Visitor
 from bridge.connector.ways import Way
+from bridge.connector.words import msgid
 from bridge.protocol.errors import UpstreamError
 from bridge.protocol.places import Place, as_guid, parse_place
 from bridge.protocol.secret import Secret
@@ -37,6 +38,7 @@ _REMEMBERED: Final = 4096
 # HumHub's own take some 400 bytes; of what else browsers bring, a balancer may want something.
 _COOKIES: Final = 8 << 10
 _OWN: Final = ("PHPSESSID=", "_csrf=", "_identity=")
+_OURS: Final = ("onlyoffice_bridge=", "bridge_")
 _WATCH_LIMIT: Final = 10.0
 _AWAY: Final = frozenset({502, 503, 504})
 
@@ -64,7 +66,9 @@ class HumHubStorage(Storage):
         cookies = _kept(headers.get("Cookie", ""))
         where = self._place(place)
         if not cookies:
-            raise SignedOutError("You are not signed in to HumHub.", remedy="Sign in to HumHub, in this browser.")
+            raise SignedOutError(
+                msgid("You are not signed in to HumHub."), remedy="Sign in to HumHub, in this browser."
+            )
         mark = hashlib.sha256(cookies.encode()).hexdigest()
         known = self._known.get(mark)
         if known is not None and known[0] > self._clock():
@@ -138,7 +142,7 @@ class HumHubStorage(Storage):
         self, visitor: Visitor, work: Callable[[Way], Awaitable[T]], handle: Mapping[str, Any] | None = None
     ) -> T:
         """Do some work with the visitor's session while it lasts, then by the rest module's key."""
-        over = SignedOutError("Your session at HumHub is over.", remedy=KEYLESS, upstream=self._site.name)
+        over = SignedOutError(msgid("Your session at HumHub is over."), remedy=KEYLESS, upstream=self._site.name)
         if visitor.cookies:
             try:
                 return await work(self._session(visitor.cookies, visitor.number))
@@ -179,8 +183,8 @@ class _Memory(OrderedDict[str, T]):
 
 
 def _kept(header: str) -> str:
-    """Give the cookies that HumHub is asked with later: its own, then what there is room for."""
-    found = [pair.strip() for pair in header.split(";")]
+    """Give the cookies that HumHub is asked with later: its own, then what there is room for, and none of ours."""
+    found = [pair.strip() for pair in header.split(";") if not pair.strip().startswith(_OURS)]
     whole = [pair for pair in found if "=" in pair and pair.isascii() and pair.isprintable()]
     kept, room = list[str](), _COOKIES
     for pair in sorted(whole, key=lambda pair: not pair.startswith(_OWN)):

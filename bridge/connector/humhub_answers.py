@@ -13,6 +13,7 @@ from multidict import CIMultiDict
 from bridge.connector.humhub_pages import leads_to_login, said
 from bridge.connector.storage import Content, SignedOutError
 from bridge.connector.ways import Head
+from bridge.connector.words import msgid
 from bridge.protocol.errors import (
     BadAnswerError,
     BridgeError,
@@ -73,13 +74,13 @@ def error_of(answer: Answer, raw: bytes) -> BridgeError:
     location = answer.headers.get("X-Redirect") or answer.headers.get("Location") or ""
     match answer.status:
         case status if (status in _REDIRECTS or "X-Redirect" in answer.headers) and leads_to_login(location):
-            return SignedOutError("You are not signed in to HumHub.", remedy=KEYLESS, **about)
+            return SignedOutError(msgid("You are not signed in to HumHub."), remedy=KEYLESS, **about)
         case 401 | 403:
-            return RefusedError(f"HumHub refuses: {told}" if told else "You may not do that in HumHub.", **about)
+            return RefusedError(f"HumHub refuses: {told}" if told else msgid("You may not do that in HumHub."), **about)
         case 404:
-            return NoRouteError("There is no such file in HumHub.", **about)
+            return NoRouteError(msgid("There is no such file in HumHub."), **about)
         case 413:
-            return TooLargeError("The file is larger than HumHub takes.", remedy=LIMITS, **about)
+            return TooLargeError(msgid("The file is larger than HumHub takes."), remedy=LIMITS, **about)
         case status if status in _REDIRECTS:
             return BadAnswerError("HumHub leads elsewhere.", remedy=_MOVED, location=location[:200], **about)
         case _:
@@ -97,7 +98,7 @@ def refused_upload(answer: Answer, raw: bytes) -> BridgeError:
         return RefusedError(f"HumHub doesn't take the file: {told}", **about)
     if raw.lstrip().startswith(b'{"files":[]'):
         # What is over post_max_size PHP drops, and goes on as if nothing had been sent.
-        return TooLargeError("The file is larger than HumHub's PHP takes.", remedy=LIMITS, **about)
+        return TooLargeError(msgid("The file is larger than HumHub takes."), remedy=LIMITS, **about)
     return BadAnswerError("HumHub doesn't say what became of the file.", remedy=_LOG, **about)
 
 

@@ -31,6 +31,7 @@ import structlog
 from bridge.connector.humhub_pages import Listed, Listing
 from bridge.connector.storage import SignedOutError, StoredFile, Upload
 from bridge.connector.ways import Digests, Head, Sent, Way
+from bridge.connector.words import msgid
 from bridge.protocol.errors import ClientError, ConflictError, NoRouteError, RefusedError, UpstreamError
 from bridge.protocol.filenames import are_alike, cleaned, free_name, is_made_of
 from bridge.protocol.places import NOWHERE, Kind, Place
@@ -214,7 +215,7 @@ class Files:
             if listed is None:
                 with suppress(ClientError, UpstreamError):
                     await self._way.delete(NOWHERE, Listed(sent.guid, sent.name), listing)
-                raise RefusedError("HumHub took the file and didn't attach it to the post.", upstream=self._site)
+                raise RefusedError(msgid("HumHub took the file and didn't attach it to the post."), upstream=self._site)
         ours = await self._holds(sent.guid, head, upload, digests)
         file = self._file(sent.guid, head, may_write=True, listed=listed, handle=self._made)
         return replace(file, version=file.version if ours else "", raw=sent.raw)

@@ -15,6 +15,7 @@ from bridge.connector import humhub_answers as answers
 from bridge.connector.humhub_pages import Listed, Listing, Person, file_name, folder_listing, person, post_listing
 from bridge.connector.storage import Content, SignedOutError, Upload
 from bridge.connector.ways import Form, Head, Sent, Way, upload_form
+from bridge.connector.words import msgid
 from bridge.protocol.errors import BadAnswerError, BridgeError, NoRouteError, RefusedError
 from bridge.protocol.places import Kind, Place, Routes, spellings
 from bridge.saves.limits import limits_of
@@ -97,7 +98,7 @@ class Session(Way):
         if place.kind is not Kind.FOLDER:
             return Form(file.name, listing.token)
         if file.item is None or not file.may_change:
-            raise RefusedError("HumHub lets you read this file, and not change it.")
+            raise RefusedError(msgid("HumHub lets you read this file, and not change it."))
         found = file_name(await self._fragment(place.edit(file.item)))
         if found is None:
             raise self._odd("a file's form")
@@ -169,7 +170,9 @@ class Session(Way):
         if found is not None:
             self._spelling.read(found.link)
         if found is None or self._number not in (None, found.number):
-            raise SignedOutError("You are not signed in to HumHub.", remedy=answers.KEYLESS, upstream=self._site.name)
+            raise SignedOutError(
+                msgid("You are not signed in to HumHub."), remedy=answers.KEYLESS, upstream=self._site.name
+            )
         return found
 
     @asynccontextmanager

@@ -22,6 +22,7 @@ from bridge.connector import humhub_answers as answers
 from bridge.connector.humhub_pages import Listed, Listing, etag_of, rest_file
 from bridge.connector.storage import Content, SignedOutError, Upload
 from bridge.connector.ways import Digests, Form, Head, Sent, Way, upload_form
+from bridge.connector.words import msgid
 from bridge.protocol.errors import BadAnswerError, BridgeError, NoRouteError, RefusedError, TooLargeError
 from bridge.protocol.filenames import are_alike
 from bridge.protocol.places import Kind, Place
@@ -150,7 +151,7 @@ class Rest(Way):
                 return file
         file = (await self.listing(place)).find(guid)
         if file is None:
-            raise NoRouteError("There is no such file in HumHub.", upstream=self._site.name)
+            raise NoRouteError(msgid("There is no such file in HumHub."), upstream=self._site.name)
         return file
 
     async def _container(self, place: Place) -> int:
@@ -220,7 +221,7 @@ class Rest(Way):
                 return answers.refused_upload(answer, raw)
             case HTTPStatus.BAD_REQUEST if found is not None:
                 # What is over post_max_size PHP drops, and the module misses it.
-                return TooLargeError("The file is larger than HumHub's PHP takes.", remedy=answers.LIMITS, **about)
+                return TooLargeError(msgid("The file is larger than HumHub takes."), remedy=answers.LIMITS, **about)
             case HTTPStatus.OK | HTTPStatus.FOUND | HTTPStatus.NOT_FOUND if found is None or "name" in found:
                 return BadAnswerError("HumHub's rest module doesn't answer.", remedy=_MODULE, **about)
             case _:

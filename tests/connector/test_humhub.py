@@ -57,9 +57,12 @@ async def test_a_guest_is_nobody(keyed: House, cookie: str) -> None:
 
 async def test_cookies_that_humhub_needs_are_kept_whatever_else_there_is(keyed: House) -> None:
     large = "; ".join(f"other{number}={'x' * 1000}" for number in range(20))
-    found = await keyed.storage.visitor({"Cookie": f"{large}; PHPSESSID=alice; SERVERID=b2; _csrf=x"})
+    found = await keyed.storage.visitor(
+        {"Cookie": f"{large}; PHPSESSID=alice; onlyoffice_bridge=1; SERVERID=b2; _csrf=x"}
+    )
     assert found.cookies.startswith("PHPSESSID=alice; _csrf=x; ")
     assert "SERVERID=b2" in found.cookies
+    assert "bridge" not in found.cookies
     assert len(found.cookies) <= 8192
 
 

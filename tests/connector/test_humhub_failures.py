@@ -109,7 +109,7 @@ UPLOADS: list[tuple[Answer, type[BridgeError], str]] = [
     (data('{"name":"Forbidden","message":"Not permitted.","status":403}', 403), RefusedError, "Not permitted"),
     (data(TOO_BIG), TooLargeError, "2.097 MB"),
     (data(ODD_NAME), RefusedError, "not allowed"),
-    (data('{"files":[]}'), TooLargeError, "PHP takes"),
+    (data('{"files":[]}'), TooLargeError, "larger than HumHub takes"),
     (data('{"files":[{"error":false}]}'), BadAnswerError, "what became of the file"),
     (data("[" * 200_000), BadAnswerError, "what became of the file"),
     (data("null"), BadAnswerError, "what became of the file"),

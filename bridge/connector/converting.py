@@ -135,7 +135,9 @@ class Conversions:
             self.bodies.lent(result.chunks, filetype=to, promised=result.length) as (body, path),
         ):
             if not body.sound:
-                raise BadAnswerError(f"What ONLYOFFICE Docs gave is no {to}.", upstream=node.name, size=body.size)
+                remedy = "Is it ONLYOFFICE Docs that answers at this node's address? See its log."
+                what = f"What ONLYOFFICE Docs gave is no {to}."
+                raise BadAnswerError(what, upstream=node.name, size=body.size, remedy=remedy)
             name = upload_name(PurePosixPath(file.name).stem, f".{to}")
             stored = await self.storage.add(visitor, file.place, name, Upload(path, body.size, body.sha256))
         if instead and (await self.storage.look(visitor, file.guid, file.place)).version == file.version:

@@ -145,7 +145,10 @@ async def _whole(answer: Answer, size: int | None) -> AsyncIterator[bytes]:
         got += len(chunk)
         yield chunk
     if size is not None and got != size:
-        raise CutError("HumHub gives a part of the file alone.", upstream=answer.upstream, promised=size, got=got)
+        remedy = "See HumHub's log, and that of its web server: it gave less than it had promised."
+        raise CutError(
+            "HumHub gives a part of the file alone.", upstream=answer.upstream, promised=size, got=got, remedy=remedy
+        )
     if not got and size is None:
         raise _empty(answer)
 

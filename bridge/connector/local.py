@@ -248,6 +248,7 @@ async def _chunks(file: IO[bytes], size: int) -> AsyncIterator[bytes]:
     while size > 0:
         chunk = await asyncio.to_thread(file.read, min(_CHUNK, size))
         if not chunk:
-            raise StorageError("The file is not as long as it was.", left=size)
+            remedy = "Something wrote it while it was read: try again. If it stays like this, look at the disk."
+            raise StorageError("The file is not as long as it was.", left=size, remedy=remedy)
         size -= len(chunk)
         yield chunk

@@ -26,6 +26,7 @@ from bridge.protocol.errors import RefusedError, StorageError
 __all__ = ["Content", "SignedOutError", "Storage", "StoredFile", "Upload", "Visitor"]
 
 _CHUNK: Final = 256 << 10
+_DISK: Final = "Look at the disk under saves.directory: humhub-bridge saves show says whether the file is whole."
 
 
 class SignedOutError(RefusedError):
@@ -124,9 +125,9 @@ class Upload:
             with self.path.open("rb", buffering=0) as file:
                 chunk = os.pread(file.fileno(), min(_CHUNK, self.size - at), at)
         except OSError as error:
-            raise StorageError("The saved file can't be read.", what=error.strerror) from error
+            raise StorageError("The saved file can't be read.", what=error.strerror, remedy=_DISK) from error
         if not chunk:
-            raise StorageError("The saved file is not as long as it was.", size=self.size)
+            raise StorageError("The saved file is not as long as it was.", size=self.size, remedy=_DISK)
         return chunk
 
 

@@ -76,7 +76,8 @@ class Digests:
                     md5.update(chunk)
                     sha1.update(chunk)
         except OSError as error:
-            raise StorageError("The saved file can't be read.", what=error.strerror) from error
+            remedy = "Look at the disk under saves.directory."
+            raise StorageError("The saved file can't be read.", what=error.strerror, remedy=remedy) from error
         return cls(etag_of(md5.hexdigest()), sha1.hexdigest())
 
 

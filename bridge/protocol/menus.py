@@ -166,7 +166,8 @@ class Repacked:
             CutError: the page isn't whole.
         """
         if self._begun and not self._unpacker.eof:
-            raise CutError("HumHub's page is not whole.", what="gzip: it ends before its end")
+            remedy = "HumHub broke off in the middle of a page: see its log, and its web server's."
+            raise CutError("HumHub's page is not whole.", what="gzip: it ends before its end", remedy=remedy)
         return self._packer.compress(self._inner.end()) + self._packer.flush() if self._begun else b""
 
 

@@ -75,13 +75,7 @@ class Rest(Way):
         if place.kind is Kind.POST:
             post = await self._get(place, f"post/{place.number}")
             return Listing(tuple(filter(None, map(rest_file, _files(post)))))
-        found, page, pages = list[Listed](), 1, 1
-        container = await self._container(place)
-        while page <= min(pages, _PAGES):
-            answer = await self._get(place, f"cfiles/files/container/{container}?page={page}")
-            found += [file for row in _rows(answer) if (file := _filed(row, place)) is not None]
-            page, pages = page + 1, answer["pages"] if isinstance(answer.get("pages"), int) else 1
-        return Listing(tuple(found))
+        return Listing(tuple(file for folder, file in await self._all(place) if folder == place.number))
 
     async def head(self, place: Place, guid: str) -> Head:
         """Look at a file, and read it for its version: the module doesn't give the ETag that HumHub would."""
@@ -142,17 +136,32 @@ class Rest(Way):
     # --- finding ----------------------------------------------------------------------------------------------------
 
     async def _find(self, place: Place, guid: str) -> Listed:
+        """Give a file, wherever in the place's space it is by now."""
         if place.kind is Kind.FOLDER and self._item is not None:
             try:
-                file = _filed(await self._get(place, f"cfiles/file/{self._item}"), place)
+                _, file = _filed(await self._get(place, f"cfiles/file/{self._item}"))
             except NoRouteError:
                 file = None
             if file is not None and file.guid == guid:
                 return file
-        file = (await self.listing(place)).find(guid)
-        if file is None:
+        listing = await self.listing(place) if place.kind is Kind.POST else await self._everything(place)
+        found = listing.find(guid)
+        if found is None:
             raise NoRouteError(msgid("There is no such file in HumHub."), upstream=self._site.name)
-        return file
+        return found
+
+    async def _everything(self, place: Place) -> Listing:
+        return Listing(tuple(file for _, file in await self._all(place)))
+
+    async def _all(self, place: Place) -> list[tuple[int, Listed]]:
+        """Give all files of the space in which a folder is, each with its folder."""
+        found, page, pages = list[tuple[int, Listed]](), 1, 1
+        container = await self._container(place)
+        while page <= min(pages, _PAGES):
+            answer = await self._get(place, f"cfiles/files/container/{container}?page={page}")
+            found += [(folder, file) for folder, file in map(_filed, _rows(answer)) if file is not None]
+            page, pages = page + 1, answer["pages"] if isinstance(answer.get("pages"), int) else 1
+        return found
 
     async def _container(self, place: Place) -> int:
         """Give the number of the space or user to whom a folder belongs."""
@@ -222,7 +231,8 @@ class Rest(Way):
             case HTTPStatus.BAD_REQUEST if found is not None:
                 # What is over post_max_size PHP drops, and the module misses it.
                 return TooLargeError(msgid("The file is larger than HumHub takes."), remedy=answers.LIMITS, **about)
-            case HTTPStatus.OK | HTTPStatus.FOUND | HTTPStatus.NOT_FOUND if found is None or "name" in found:
+            case 200 | 302 | 403 | 404 if found is None or "name" in found:
+                # What says no by the module has a code and a message; this is HumHub itself.
                 return BadAnswerError("HumHub's rest module doesn't answer.", remedy=_MODULE, **about)
             case _:
                 return error
@@ -237,14 +247,12 @@ def _target(place: Place, route: str) -> str:
     return f"{place.routes.root}/api/v1/{route}"
 
 
-def _filed(row: Any, place: Place) -> Listed | None:
-    """Read a file of cfiles; None for one of another folder."""
+def _filed(row: Any) -> tuple[int, Listed | None]:
+    """Read a file of cfiles, and in which folder it is; None for what isn't one."""
     try:
-        if row["parent_folder"]["id"] != place.number:
-            return None
-        return rest_file(_files(row)[0], item=row["id"])
-    except (KeyError, IndexError, TypeError):
-        return None
+        return int(row["parent_folder"]["id"]), rest_file(_files(row)[0], item=row["id"])
+    except (KeyError, IndexError, TypeError, ValueError):
+        return 0, None
 
 
 def _files(content: Any) -> list[Any]:

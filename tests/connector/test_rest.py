@@ -74,8 +74,17 @@ async def test_a_file_is_found_among_all_of_its_space_without_a_handle(keyed: Ho
     visitor = gone("admin")
     assert (await keyed.storage.look(visitor, files[4].guid, FOLDER)).name == "4.docx"
     assert keyed.made("GET", "api/v1/cfiles/files/container/5") == 6  # three pages for the file, three for the right
+    assert (await keyed.storage.look(visitor, elsewhere.guid, FOLDER)).away
     with pytest.raises(NoRouteError):
-        await keyed.storage.look(visitor, elsewhere.guid, FOLDER)
+        await keyed.storage.look(visitor, "a60f5ed2-6497-4316-850a-294588b08b05", FOLDER)
+
+
+async def test_a_file_that_was_moved_is_away_by_the_key_too(keyed: House) -> None:
+    file = keyed.humhub.add("plan.docx", OLD)
+    visitor, found = await looked(keyed, "admin", file.guid)
+    file.folder = 9
+    again = await keyed.storage.look(visitor, file.guid, FOLDER, found.handle)
+    assert (again.away, again.may_write, again.version) == (True, False, found.version)
 
 
 async def test_a_handle_of_another_file_leads_to_none(keyed: House) -> None:
@@ -223,6 +232,11 @@ async def test_another_key_is_not_taken_and_that_is_said(tmp_path: Path) -> None
         (answers(404, "<h1>Page not found</h1>", "text/html"), BadAnswerError, "doesn't answer"),
         (
             answers(404, {"name": "Not Found", "message": "Page not found.", "code": 0}),
+            BadAnswerError,
+            "doesn't answer",
+        ),
+        (
+            answers(403, {"name": "Forbidden", "message": "Login Required", "status": 403}),
             BadAnswerError,
             "doesn't answer",
         ),

@@ -23,6 +23,7 @@ from typing import Any, Final
 
 import structlog
 
+from bridge.connector.attempt import Attempt
 from bridge.connector.contents import holds_ours, second_name
 from bridge.connector.links import Link
 from bridge.connector.storage import SignedOutError, Storage, StoredFile, Upload, Visitor
@@ -42,9 +43,10 @@ from bridge.saves.attempts import Attempts, Pull
 from bridge.saves.flights import End
 from bridge.saves.recipient import Recipient
 from bridge.saves.standing import users_of
+from bridge.saves.steps import Step
 from bridge.saves.track import Told
 from bridge.store.documents import Document, Documents
-from bridge.store.records import Entry, Flight, Record
+from bridge.store.records import Flight, Record
 
 __all__ = ["Uploads"]
 
@@ -80,7 +82,7 @@ class Uploads(Recipient):
                 document = await self._document(record)
                 if document is None:
                     return Told(End.GONE, "which file this save belongs to isn't known", {"remedy": _EXPORT})
-                return await self._told(_Attempt(record, entry, flight, document))
+                return await self._told(Attempt(record, entry, flight, document))
         except TimeoutError:
             return Told(End.UNREAD, "the upload took longer than saves.attempt", {"remedy": _SLOW})
         except BridgeError as error:
@@ -88,7 +90,7 @@ class Uploads(Recipient):
             end = next((end for kind, end in _ENDS.items() if isinstance(error, kind)), End.UNREAD)
             return Told(end, error.message, error.about)
 
-    async def _told(self, attempt: _Attempt) -> Told:
+    async def _told(self, attempt: Attempt) -> Told:
         refusal, gone = Told(End.REFUSED, "nobody is known who may save it", {"remedy": _EXPORT}), None
         async for visitor in self._writers(attempt):
             try:
@@ -107,18 +109,18 @@ class Uploads(Recipient):
                 return Told(End.CONFIRMED)
         return gone or refusal
 
-    async def _writers(self, attempt: _Attempt) -> AsyncIterator[Visitor]:
+    async def _writers(self, attempt: Attempt) -> AsyncIterator[Visitor]:
         """Give who may have saved: the last author first, then the others, the latest first."""
         writers = await self.documents.writers(self.site, attempt.document.key)
         authors = users_of(attempt.entry)
         for visit in sorted(writers, key=lambda visit: visit.id not in authors):
             yield visitor_of(visit)
 
-    async def _store(self, attempt: _Attempt, visitor: Visitor) -> None:
+    async def _store(self, attempt: Attempt, visitor: Visitor) -> None:
         """Have the save stored, and note what its key stands for from now on."""
         document, upload = attempt.document, self._upload(attempt)
         # A save that was never tried, and that no earlier process can have tried, is nowhere yet.
-        found = await self.storage.find(visitor, _expected(document), upload) if attempt.entry.tries else None
+        found = await self.storage.find(visitor, attempt.expected, upload) if attempt.entry.tries else None
         if found is not None:
             await self._keep(attempt, found, second=document.second)
             return
@@ -131,7 +133,7 @@ class Uploads(Recipient):
             await self._store_beside(attempt, visitor, file, upload, _SECOND)
             return
         try:
-            stored = await self.storage.replace(visitor, file, upload)
+            stored = await self._sent(attempt, self.storage.replace(visitor, file, upload))
         except ConflictError:
             await self._store_beside(attempt, visitor, file, upload, _STRAY)
             return
@@ -152,14 +154,14 @@ class Uploads(Recipient):
         return file
 
     async def _store_beside(
-        self, attempt: _Attempt, visitor: Visitor, file: StoredFile, upload: Upload, text: str
+        self, attempt: Attempt, visitor: Visitor, file: StoredFile, upload: Upload, text: str
     ) -> None:
         """Keep an edit of a file that was changed meanwhile as a second one; of a repeated attempt, the same one."""
         name = second_name(file.name, visitor, kept=attempt.entry.kept)
         wanted = dataclasses.replace(file, guid="", name=name, version="")
         stored = await self.storage.find(visitor, wanted, upload)
         if stored is None:
-            stored = await self.storage.add(visitor, file.place, name, upload)
+            stored = await self._sent(attempt, self.storage.add(visitor, file.place, name, upload))
         await self._keep(attempt, stored, second=True)
         log.warning(
             "a file was changed or moved while it was edited; the edit is a second file",
@@ -170,7 +172,14 @@ class Uploads(Recipient):
         )
         await self._tell_all(attempt.document, text, name=file.name, second=stored.name)
 
-    async def _keep(self, attempt: _Attempt, stored: StoredFile, *, second: bool) -> None:
+    async def _sent(self, attempt: Attempt, sending: Awaitable[StoredFile]) -> StoredFile:
+        """Await an upload, and say how far it is."""
+        self.attempts.observe(Step.PULLING, self.site, attempt.document.key)
+        stored = await sending
+        self.attempts.observe(Step.GIVEN, self.site, attempt.document.key)
+        return stored
+
+    async def _keep(self, attempt: Attempt, stored: StoredFile, *, second: bool) -> None:
         document = dataclasses.replace(
             attempt.document,
             guid=stored.guid,
@@ -187,7 +196,7 @@ class Uploads(Recipient):
         for visit in await self.documents.writers(self.site, document.key):
             await self.documents.tell(self.site, visit.id, text, **arguments)
 
-    def _upload(self, attempt: _Attempt) -> Upload:
+    def _upload(self, attempt: Attempt) -> Upload:
         entry = attempt.entry
         pull = Pull(entry, self.attempts.bodies.path(entry.id), attempt.flight.number)
         return Upload(pull.path, entry.size, entry.sha256, before_end=lambda: self.attempts.pulled(pull))
@@ -215,18 +224,18 @@ class Uploads(Recipient):
             document = await self._document(record)
             if document is None:
                 return None
-            attempt = _Attempt(record, entry, flight, document)
+            attempt = Attempt(record, entry, flight, document)
             found = await self._found(attempt)
         except BridgeError as error:
             log.info("a storage doesn't say what it holds", site=self.site, key=record.key, why=error.message)
             return None
         return found
 
-    async def _found(self, attempt: _Attempt) -> bool | None:
+    async def _found(self, attempt: Attempt) -> bool | None:
         known: bool | None = None
         async for visitor in self._writers(attempt):
             try:
-                found = await self.storage.find(visitor, _expected(attempt.document), self._upload(attempt))
+                found = await self.storage.find(visitor, attempt.expected, self._upload(attempt))
             except (RefusedError, NoRouteError):
                 continue
             if found is not None:
@@ -267,28 +276,6 @@ class Uploads(Recipient):
 
 class _NoRightError(RefusedError):
     """Somebody who edits may not, or may no longer, change the file."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Attempt:
-    """One attempt: what is known of the key, the save, its number, and what the key stands for."""
-
-    record: Record
-    entry: Entry
-    flight: Flight
-    document: Document
-
-
-def _expected(document: Document) -> StoredFile:
-    return StoredFile(
-        guid=document.guid,
-        place=document.place,
-        name=document.name,
-        size=0,
-        version=document.version,
-        may_write=False,
-        handle=document.handle,
-    )
 
 
 def _joining(fields: dict[str, Any]) -> list[str]:

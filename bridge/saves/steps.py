@@ -24,9 +24,9 @@ class Step(enum.StrEnum):
     PUBLISHED = "published"  # … and its directory is flushed
     ENTERED = "entered"  # the index has its row: the entry is durable
     NUMBERED = "numbered"  # an attempt is in the index, nothing has been sent
-    PULLING = "pulling"  # HumHub has begun to pull the body
+    PULLING = "pulling"  # HumHub has begun to pull the body, or it is about to be uploaded
     PULLED = "pulled"  # that it has been pulled whole is in the index, its last byte hasn't left
-    GIVEN = "given"  # the last byte has left
+    GIVEN = "given"  # the last byte has left; of an upload, it is stored
     HEARD = "heard"  # HumHub's answer is read
     RECORDED = "recorded"  # … and what it means is in the index
     PROBING = "probing"  # HumHub is asked whether it still knows the key of an attempt whose end isn't known

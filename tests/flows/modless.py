@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,15 +46,17 @@ class Desk:
 
 
 @contextlib.asynccontextmanager
-async def desk(directory: Path, *, rest: str | None = KEY, **saves: Any) -> AsyncIterator[Desk]:
-    """Run the house; ``saves`` overrides limits of the bridge's configuration."""
+async def desk(
+    directory: Path, *, rest: str | None = KEY, humhub: Mapping[str, Any] | None = None, **saves: Any
+) -> AsyncIterator[Desk]:
+    """Run the house; ``humhub`` overrides settings of HumHub, ``saves`` limits of the bridge's configuration."""
 
     def adjust(config: Config) -> Config:
         # HumHub is quick here, so nothing has to be waited for after an attempt without an answer.
         return dataclasses.replace(config, saves=dataclasses.replace(config.saves, **{"storing": 0.5, **saves}))
 
-    humhub = {"rest_secret": rest}
-    async with house(directory, docs={"save_delay": 0.2}, adjust=adjust, connector="humhub", humhub=humhub) as h:
+    settings = {"rest_secret": rest, **(humhub or {})}
+    async with house(directory, docs={"save_delay": 0.2}, adjust=adjust, connector="humhub", humhub=settings) as h:
         made = Desk(h)
         try:
             yield made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -169,3 +170,24 @@ async def test_pages_get_the_menus_script_once(desk: Desk) -> None:
     async with alice.http.get(f"{desk.house.browser_url}/onlyoffice-bridge/menu.js") as answer:
         assert answer.status == 200
         assert answer.content_type == "text/javascript"
+
+
+PLAIN = {"pretty_urls": False, "rest_secret": None}
+BELOW = {"base_path": "/hub"}
+
+
+@pytest.mark.parametrize("humhub", [PLAIN, BELOW, PLAIN | BELOW], ids=["plain", "below a path", "both"])
+async def test_it_works_however_humhub_spells_its_addresses(tmp_path: Path, humhub: dict[str, Any]) -> None:
+    async with desk(tmp_path, humhub=humhub) as made:
+        alice, hub = await made.colleague("alice"), made.house.humhub
+        base = hub.settings.base_path
+        query = f"r=cfiles%2Fupload&cguid={hub.space.guid}&fid=1"
+        folder = base + (FOLDER if hub.settings.pretty_urls else f"/index.php?{query}")
+        guid = (await alice.create("docx", "Plan", folder))["file"]["guid"]
+        page, editor = await alice.edit(guid, folder)
+        assert page.config["editorConfig"]["mode"] == "edit"
+        await editor.write("kept")
+        said = await alice.shut(page)
+        assert said["saved"]
+        assert said["file"]["guid"] == guid
+        assert len(hub.files[guid].versions) == 2

@@ -106,7 +106,7 @@ class Connector:
         Raises:
             BadRequestError: ONLYOFFICE Docs doesn't open such files.
         """
-        known = await self.index.documents.current(self.site.name, guid)
+        known = await self.index.documents.latest(self.site.name, guid)
         file = await self.storage.look(visitor, guid, place, known.handle if known is not None else {})
         format_ = by_name(PurePosixPath(file.name).suffix)
         if format_ is None:

@@ -77,6 +77,10 @@ class Documents(ABC):
         """Give the document that a file has now, whatever its content is."""
 
     @abstractmethod
+    async def latest(self, site: str, guid: str) -> Document | None:
+        """Give the document that a file has now, or had last: its key may be used up."""
+
+    @abstractmethod
     async def keep(self, document: Document) -> None:
         """Note what a key stands for from now on; of a file, one key is current, the one that is noted last."""
 

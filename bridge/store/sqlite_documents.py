@@ -56,6 +56,11 @@ class SqliteDocuments(Documents):
         rows = await self._rows(f"{_READ} WHERE site = ? AND guid = ? AND current", (site, guid))
         return next(map(_document, rows), None)
 
+    async def latest(self, site: str, guid: str) -> Document | None:
+        newest = "ORDER BY current DESC, seen DESC LIMIT 1"
+        rows = await self._rows(f"{_READ} WHERE site = ? AND guid = ? {newest}", (site, guid))
+        return next(map(_document, rows), None)
+
     async def keep(self, document: Document) -> None:
         def work() -> None:
             with self._transaction() as sql:

@@ -164,7 +164,8 @@ class FakeBridge:
                 self.refusals.remove(refusal)
                 return web.json_response({"error": True, "message": refusal[2]}, status=refusal[1])
         if route == "open":
-            return web.Response(text=EDITOR, content_type="text/html")
+            text = EDITOR.replace("{guid}", request.query["guid"])
+            return web.Response(text=text, content_type="text/html")
         status, said = self._said(route, body or request.query)
         return web.json_response(said, status=status)
 
@@ -183,7 +184,7 @@ class FakeBridge:
                 return 200, {"notices": self.lines}
 
 
-EDITOR = """<!DOCTYPE html><html><body data-document="cap-1" data-framed="1">The editor
+EDITOR = """<!DOCTYPE html><html><body data-document="cap-{guid}" data-framed="1">The editor
 <button>Done</button><script>
 const close = () => parent.postMessage({onlyofficeBridge: 'close'}, location.origin);
 document.querySelector('button').onclick = close;

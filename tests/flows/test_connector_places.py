@@ -38,12 +38,28 @@ async def test_a_document_for_a_form_is_edited_before_it_is_posted(desk: Desk) -
     post = humhub.add_post("alice", "Our minutes", [humhub.files[said["file"]["guid"]]])
     place = f"/s/team/post/post/edit?id={post.number}"
     await editor.leave()
+    await desk.house.told(page.key)
     again, second = await alice.edit(said["file"]["guid"], place)
     await second.see("first")
     await second.write("second")
     later = await alice.shut(again)
     assert post.guids == [later["file"]["guid"]]
     assert b"second" in written(desk, post.guids[0])
+
+
+async def test_what_was_made_for_a_form_is_edited_again_after_its_session_has_ended(desk: Desk) -> None:
+    alice = await desk.colleague("alice")
+    guid = (await alice.create("docx", "Minutes", ""))["file"]["guid"]
+    for text in ("first", "second"):
+        page, editor = await alice.edit(guid, "")
+        assert page.config["editorConfig"]["mode"] == "edit"
+        await editor.write(text)
+        await alice.shut(page)
+        await editor.leave()
+        assert (await desk.house.told(page.key)).acknowledged
+        # The form is told of the file that the end of the session has made.
+        guid = (await alice.shut(page))["file"]["guid"]
+        assert text.encode() in written(desk, guid)
 
 
 async def test_a_file_that_was_moved_gets_the_edit_beside_where_it_was(desk: Desk) -> None:

@@ -74,6 +74,18 @@ async def test_a_used_up_key_is_given_to_nobody(documents: Documents) -> None:
     assert await documents.claim(other) == other
 
 
+async def test_what_is_known_of_a_file_outlives_its_key(documents: Documents) -> None:
+    await documents.claim(FILE)
+    used = dataclasses.replace(FILE, version="v2", current=False)
+    await documents.keep(used)
+    assert await documents.current(SITE, "g1") is None
+    assert await documents.latest(SITE, "g1") == used
+    now = dataclasses.replace(FILE, key="k2", version="v2")
+    await documents.claim(now)
+    assert await documents.latest(SITE, "g1") == now
+    assert await documents.latest(SITE, "g9") is None
+
+
 async def test_the_same_file_of_another_site_is_another(documents: Documents) -> None:
     await documents.claim(FILE)
     other = dataclasses.replace(FILE, site="other", key="k2")

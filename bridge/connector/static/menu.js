@@ -288,6 +288,17 @@
     }
   }
 
+  // Where a save makes another file, the one at the session's end does so too, seconds after its window has gone.
+  async function follow(document, file) {
+    for (const wait of [2000, 6000, 12000]) {
+      await new Promise((done) => { setTimeout(done, wait); });
+      const said = await ask("close", {document}).catch(() => null);
+      if (!said || said.file.guid === file.guid) continue;
+      told(() => replace(file.guid, said.file));
+      file = said.file;
+    }
+  }
+
   // Puts a file into the list that another one is in, and gives its item.
   function added(beside, file) {
     const list = beside.closest('[data-ui-widget="file.Preview"]');
@@ -387,6 +398,7 @@
         end();
         changed(said.file, said.before);
         if (said.notice) notice(said.notice);
+        if (said.file.guid !== said.before) follow(capability, said.file);
       } catch (error) {
         closing = false;
         say(words.unsaved.replace("{reason}", error.message), button(words.again, close), button(words.close, end));

@@ -115,7 +115,7 @@ class Files:
         if self._place.kind is Kind.FOLDER:
             _refuse_twins(old, form.name, listing)
         sent = await self._way.send(self._place, form.name, upload, replace(listing, token=form.token))
-        stored = await self._sent(sent, upload, digests, old)
+        stored = await self._sent(sent, upload, digests)
         if self._place.kind is Kind.POST:
             await self._delete_replaced(old, listing)
         elif stored.guid != file.guid:
@@ -202,19 +202,18 @@ class Files:
             handle={**(handle or {}), **item},
         )
 
-    async def _sent(self, sent: Sent, upload: Upload, digests: Digests, old: Listed | None = None) -> StoredFile:
-        """See what HumHub has under the guid that it answered; ``old`` is the file that was to be replaced.
+    async def _sent(self, sent: Sent, upload: Upload, digests: Digests) -> StoredFile:
+        """See what HumHub has under the guid that it answered.
 
         Raises:
             RefusedError: it isn't attached to its post, which HumHub doesn't say of itself.
         """
-        head, listed = await self._way.head(self._place, sent.guid), old
+        head, listed = await self._way.head(self._place, sent.guid), Listed(sent.guid, sent.name, item=sent.item)
         if self._place.kind is Kind.POST:
             listing = await self._way.listing(self._place)
-            listed = listing.find(sent.guid)
-            if listed is None:
+            if listing.find(sent.guid) is None:
                 with suppress(ClientError, UpstreamError):
-                    await self._way.delete(NOWHERE, Listed(sent.guid, sent.name), listing)
+                    await self._way.delete(NOWHERE, listed, listing)
                 raise RefusedError(msgid("HumHub took the file and didn't attach it to the post."), upstream=self._site)
         ours = await self._holds(sent.guid, head, upload, digests)
         file = self._file(sent.guid, head, may_write=True, listed=listed, handle=self._made)
@@ -231,7 +230,7 @@ class Files:
             guid=stored.guid,
             remedy="What the file held before is among its versions in HumHub." if hit else None,
         )
-        return replace(stored, stray=True, handle={})
+        return replace(stored, stray=True)
 
     async def _delete_replaced(self, old: Listed, listing: Listing) -> None:
         """Delete a post's file of which a newer one is attached; the edit is stored, whether or not that succeeds."""

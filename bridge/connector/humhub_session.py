@@ -118,10 +118,11 @@ class Session(Way):
         raw = await answer.read(answers.ANSWER_LIMIT)
         if answer.status != HTTPStatus.OK or "X-Redirect" in answer.headers:
             raise answers.error_of(answer, raw)
-        file = _uploaded(raw)
+        file, markup = _uploaded(raw)
         if file is None:
             raise answers.refused_upload(answer, raw)
-        return Sent(file["guid"], str(file.get("name") or name), str(file.get("mimeType") or ""), file)
+        listed = (await asyncio.to_thread(folder_listing, markup)).find(file["guid"])
+        return Sent(file["guid"], str(file.get("name") or name), listed.item if listed else None, file)
 
     async def delete(self, place: Place, file: Listed, listing: Listing) -> None:
         """Delete a file, by its item in a folder, by its guid elsewhere."""
@@ -213,11 +214,12 @@ def _doubt(error: BridgeError) -> int:
     return next((doubt for doubt, kind in enumerate((RefusedError, NoRouteError)) if type(error) is kind), 2)
 
 
-def _uploaded(raw: bytes) -> dict[str, Any] | None:
-    """Give the file of an upload's answer; None if none was stored."""
+def _uploaded(raw: bytes) -> tuple[dict[str, Any] | None, str]:
+    """Give the file of an upload's answer, None if none was stored, and how its folder looks now."""
     try:
-        files = json.loads(raw)["files"]
-        file = files[0]
-        return file if file["error"] is False and isinstance(file["guid"], str) else None
+        answer = json.loads(raw)
+        file = answer["files"][0]
+        sound = file["error"] is False and isinstance(file["guid"], str)
+        return file if sound else None, str(answer.get("fileList") or "")
     except (ValueError, KeyError, IndexError, TypeError, RecursionError):
-        return None
+        return None, ""

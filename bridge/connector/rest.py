@@ -103,7 +103,7 @@ class Rest(Way):
         if place.kind is Kind.POST:
             answer = await self._upload(place, f"post/{place.number}/upload-files", name, upload, {})
             for file in filter(None, map(rest_file, _list(answer.get("files")))):
-                return Sent(file.guid, file.name, file.mime)
+                return Sent(file.guid, file.name, file.item)
             raise self._odd("which file it made")
         route = f"cfiles/files/container/{await self._container(place)}"
         try:
@@ -124,7 +124,7 @@ class Rest(Way):
             if are_alike(file.name, name) and file.size == upload.size and digests.sha1.startswith(file.sha1 or "-")
         ]
         for file in sorted(same, key=lambda file: file in listing.files):
-            return Sent(file.guid, file.name, file.mime)
+            return Sent(file.guid, file.name, file.item)
         raise self._odd("the file that was uploaded")
 
     async def delete(self, place: Place, file: Listed, listing: Listing) -> None:

@@ -47,11 +47,11 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What HumHub made of an upload; ``raw`` is its own answer."""
+    """What HumHub made of an upload; ``raw`` is its own answer, ``item`` what cfiles calls it, where that is said."""
 
     guid: str
     name: str
-    mime: str
+    item: int | None = None
     raw: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -271,7 +271,8 @@ class HumHub:
             error = f'Die Datei "{name}" ist zu groß. Ihre Größe darf 2.097 MB nicht überschreiten.'
             return web.json_response({"files": [{"error": True, "errors": [error], "name": name}]})
         file = self.store(name, content, who, place)
-        return web.json_response({"files": [{"error": False, **info(file)}], "fileList": "<table></table>"})
+        rows = self.rows(file.folder, who) if file.folder else ""
+        return web.json_response({"files": [{"error": False, **info(file)}], "fileList": rows})
 
     def store(self, name: str, content: bytes, who: str, place: str) -> File:
         """Store as cfiles does: the file of an equal name gets another version, and the name."""

@@ -329,6 +329,7 @@ async def test_a_new_file_never_hits_another(keyed: House, taken: list[str], wan
     upload = keyed.upload(NEW)
     made = await keyed.storage.add(visitor, FOLDER, wanted, upload)
     assert (made.name, made.stray, made.may_write) == (name, False, True)
+    assert made.handle == {"item": keyed.humhub.files[made.guid].number}
     assert [other.content for other in others] == [OLD] * len(others)
     assert keyed.humhub.files[made.guid].mime.startswith("application/vnd.openxmlformats")
     found = await keyed.storage.find(visitor, replace(made, guid="", name=wanted), upload)

@@ -151,6 +151,7 @@ async def test_new_files_are_made_everywhere(small: Small) -> None:
     visitor = await small.visitor("alice")
     made = await small.storage.add(visitor, small.folder, "New.docx", small.upload(NEW))
     assert (made.name, made.stray, made.may_write) == ("New (2).docx", False, True)
+    assert made.handle == {"item": 2}
     loose = await small.storage.add(visitor, "", "loose.docx", small.upload(NEW))
     assert (await small.storage.look(visitor, loose.guid, "", loose.handle)).may_write
     for file in (made, loose):

@@ -82,19 +82,24 @@ def _completed(tree: dict[Any, Any]) -> dict[Any, Any]:
         if isinstance(section := tree.get(name, {}), dict):
             tree[name] = {inner: default, **section}
     if isinstance(sites := tree.get("sites"), list):
-        tree["sites"] = [_with_ring(site, _HUMHUB_SECRET) for site in sites]
+        tree["sites"] = [_with_ring(site, *_humhub_secrets(site)) for site in sites]
     if isinstance(docs := tree.get("docs"), dict):
         tree["docs"] = _with_ring(docs, _DOCS_SECRET)
     return tree
 
 
-def _with_ring(owner: Any, secret: str) -> Any:
+def _humhub_secrets(site: Any) -> tuple[str, ...]:
+    """Give the usual secrets of a site: none where there is no module that would sign anything."""
+    return () if isinstance(site, dict) and site.get("mode") == "connector" else (_HUMHUB_SECRET,)
+
+
+def _with_ring(owner: Any, *secrets: str) -> Any:
     if not isinstance(owner, dict) or not isinstance(ring := owner.get("jwt") or {}, dict):
         return owner
     if {"browser", "inbox", "outbox"} & ring.keys():
-        rings = {name: {"secrets": [secret], **one} if isinstance(one, dict) else one for name, one in ring.items()}
+        rings = {name: {"secrets": [*secrets], **one} if isinstance(one, dict) else one for name, one in ring.items()}
         return {**owner, "jwt": rings}
-    return {**owner, "jwt": {"secrets": [secret], **ring}}
+    return {**owner, "jwt": {"secrets": [*secrets], **ring}}
 
 
 def _explained(document: Document, error: ValidationError) -> Iterator[Remark]:

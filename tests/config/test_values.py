@@ -157,6 +157,14 @@ def test_a_sites_value_is_read(line: str, place: str, value: object, loaded: Cal
     assert _get(loaded(text).config, place) == value
 
 
+@pytest.mark.parametrize("storage", ['upstream: "http://humhub.test"', "directory: /srv/documents"])
+def test_a_connectors_site_needs_no_secret_of_a_module(storage: str, loaded: Callable[..., Loaded]) -> None:
+    text = SMALLEST.replace('upstream: "http://humhub.test"', f"{storage}\n    mode: connector")
+    found = loaded(text, HUMHUB_JWT="")
+    assert found.config.sites[0].jwt.secrets == ()
+    assert found.warnings == ()
+
+
 def test_an_upstream_is_read_in_full(loaded: Callable[..., Loaded]) -> None:
     full = (
         f'{{url: "https://humhub.test:8443/hub/", host: social.test, ca: {TLS}/one.pem, '

@@ -36,6 +36,7 @@ __all__ = [
     "plain_headers",
     "refused_upload",
     "text",
+    "upload_answer",
 ]
 
 ANSWER_LIMIT: Final = 16 << 20
@@ -44,6 +45,7 @@ ANSWER_LIMIT: Final = 16 << 20
 KEYLESS: Final = (
     "Set sites[].rest.secret to the key of HumHub's rest module: with it, saves arrive after people have signed out."
 )
+_NOTHING: Final = b'{"files":[]'
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 # What stands in HumHub's own words for a size, in any language: a number and a unit.
 _SIZE: Final = re.compile(r"\d\s*(?:[kMGT]i?B|bytes?)\b", re.IGNORECASE)
@@ -88,6 +90,20 @@ def error_of(answer: Answer, raw: bytes) -> BridgeError:
             return BadAnswerError(why, remedy=_LOG, **about)
 
 
+async def upload_answer(answer: Answer) -> bytes:
+    """Read what HumHub says of an upload, to its end but for one that says that there was none.
+
+    What is over post_max_size PHP drops, and HumHub goes on as if nothing had been sent; but the end of its answer may
+    never come, where PHP-FPM waits for somebody to take the rest of the request (seen with nginx before it).
+    """
+    raw = bytearray()
+    while not raw.startswith(_NOTHING) and (chunk := await answer.chunk()):
+        raw += chunk
+        if len(raw) > ANSWER_LIMIT:
+            raise BadAnswerError("HumHub answers too much.", upstream=answer.upstream, remedy=_LOG)
+    return bytes(raw)
+
+
 def refused_upload(answer: Answer, raw: bytes) -> BridgeError:
     """Give the error for an upload that HumHub took and didn't store: it says so with a 200."""
     told = said(raw)
@@ -96,8 +112,7 @@ def refused_upload(answer: Answer, raw: bytes) -> BridgeError:
         return TooLargeError(f"HumHub doesn't take the file: {told}", remedy=LIMITS, **about)
     if told:
         return RefusedError(f"HumHub doesn't take the file: {told}", **about)
-    if raw.lstrip().startswith(b'{"files":[]'):
-        # What is over post_max_size PHP drops, and goes on as if nothing had been sent.
+    if raw.startswith(_NOTHING):
         return TooLargeError(msgid("The file is larger than HumHub takes."), remedy=LIMITS, **about)
     return BadAnswerError("HumHub doesn't say what became of the file.", remedy=_LOG, **about)
 

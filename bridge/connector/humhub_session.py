@@ -115,7 +115,7 @@ class Session(Way):
                 return await self._sent(name, answer)
 
     async def _sent(self, name: str, answer: Answer) -> Sent:
-        raw = await answer.read(answers.ANSWER_LIMIT)
+        raw = await answers.upload_answer(answer)
         if answer.status != HTTPStatus.OK or "X-Redirect" in answer.headers:
             raise answers.error_of(answer, raw)
         file, markup = _uploaded(raw)

@@ -54,6 +54,18 @@ async def hangs(_: web.BaseRequest) -> web.StreamResponse:
     raise AssertionError
 
 
+async def drops_it(request: web.BaseRequest) -> web.StreamResponse:
+    """Answer as HumHub does to what is over post_max_size, and never end."""
+    async for _ in request.content.iter_any():
+        pass
+    response = web.StreamResponse(headers={"Content-Type": "application/json"})
+    response.enable_chunked_encoding()
+    await response.prepare(request)
+    await response.write(b'{"files":[],"fileList":"<table>')
+    await asyncio.sleep(30)
+    raise AssertionError
+
+
 async def hangs_up(request: web.BaseRequest) -> web.StreamResponse:
     assert request.transport is not None
     request.transport.abort()
@@ -109,6 +121,7 @@ UPLOADS: list[tuple[Answer, type[BridgeError], str]] = [
     (data('{"name":"Forbidden","message":"Not permitted.","status":403}', 403), RefusedError, "Not permitted"),
     (data(TOO_BIG), TooLargeError, "2.097 MB"),
     (data(ODD_NAME), RefusedError, "not allowed"),
+    (drops_it, TooLargeError, "larger than HumHub takes"),
     (data('{"files":[]}'), TooLargeError, "larger than HumHub takes"),
     (data('{"files":[{"error":false}]}'), BadAnswerError, "what became of the file"),
     (data("[" * 200_000), BadAnswerError, "what became of the file"),

@@ -8,9 +8,10 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from bridge.connector.storage import Storage, StoredFile, Visitor
-from bridge.store.records import Record, State
+from bridge.protocol.messages import Callback, Status
+from bridge.store.records import Entry, Record, State
 
-__all__ = ["holds_ours", "second_name", "upload_name"]
+__all__ = ["brings_nothing_new", "holds_ours", "second_name", "upload_name"]
 
 _UNTAMED: Final = '\\/:*?"<>|{}[]'
 
@@ -47,3 +48,14 @@ def second_name(name: str, visitor: Visitor, *, kept: float) -> str:
     path = PurePosixPath(name)
     when = datetime.fromtimestamp(kept, UTC).strftime("%Y-%m-%d %H.%M")
     return upload_name(f"{path.stem} ({visitor.name}, {when})", path.suffix)
+
+
+def brings_nothing_new(record: Record, entry: Entry, callback: Callback | None) -> bool:
+    """Say whether a session's last save is the forced one before it, which has been stored, by Docs' own word.
+
+    Source: recorded; Docs says so after a forced save that was acknowledged, and never after one that wasn't.
+    """
+    if callback is None or callback.status is not Status.SAVE or callback.fields.get("notmodified") is not True:
+        return False
+    before = [each for each in record.entries if each.place < entry.place][-1:]
+    return any(each.state is State.DELIVERED and not each.inferred for each in before)

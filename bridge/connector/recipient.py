@@ -1,7 +1,9 @@
-# ruff: noqa: ARG002, D102 - what a call does is said once, at Recipient
+# ruff: noqa: D102 - what a call does is said once, at Recipient
 """The connector's storage as a recipient: a save is an upload, as the one who edited last.
 
-Theory of operation. Before each upload the file is looked at:
+Theory of operation. A session's last save that is, by Docs' own word, what the forced one before it was, is stored
+already: closing a window saves at once, and a second version of it would help nobody. Before any other upload the file
+is looked at:
 
 - it holds these very bytes: an earlier attempt came through after all, and nothing is uploaded;
 - it is as the session's key expects it, or holds a save of this key whose arrival nobody heard of: it is replaced;
@@ -24,7 +26,7 @@ from typing import Any, Final
 import structlog
 
 from bridge.connector.attempt import Attempt
-from bridge.connector.contents import holds_ours, second_name
+from bridge.connector.contents import brings_nothing_new, holds_ours, second_name
 from bridge.connector.links import Link
 from bridge.connector.storage import SignedOutError, Storage, StoredFile, Upload, Visitor
 from bridge.connector.visits import visitor_of
@@ -82,7 +84,11 @@ class Uploads(Recipient):
                 document = await self._document(record)
                 if document is None:
                     return Told(End.GONE, "which file this save belongs to isn't known", {"remedy": _EXPORT})
-                return await self._told(Attempt(record, entry, flight, document))
+                attempt = Attempt(record, entry, flight, document)
+                if brings_nothing_new(record, entry, callback):
+                    await self._keep(attempt, attempt.expected, second=document.second)
+                    return Told(End.CONFIRMED)
+                return await self._told(attempt)
         except TimeoutError:
             return Told(End.UNREAD, "the upload took longer than saves.attempt", {"remedy": _SLOW})
         except BridgeError as error:

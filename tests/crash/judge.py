@@ -52,9 +52,16 @@ class File:
     rank: dict[str, int] = field(default_factory=dict)
     stored: list[Stored] = field(default_factory=list)
 
-    def add(self, body: bytes) -> None:
-        self.rank.setdefault(digest_of(body), len(self.bodies))
+    def add(self, body: bytes, *, repeats: bool = False) -> None:
+        """Add a body; ``repeats``: Docs says of it that nothing was changed since the one before."""
+        rank = self.rank[digest_of(self.bodies[-1])] if repeats and self.bodies else len(self.bodies)
+        self.rank.setdefault(digest_of(body), rank)
         self.bodies.append(body)
+
+    def is_newest(self, content: bytes) -> bool:
+        """Say whether a content is the newest body, or what that repeats."""
+        ranks = {digest_of(body): self.rank[digest_of(body)] for body in self.bodies}
+        return not self.bodies or ranks.get(digest_of(content)) == ranks[digest_of(self.bodies[-1])]
 
 
 def outstanding(world: World) -> list[str]:
@@ -62,11 +69,10 @@ def outstanding(world: World) -> list[str]:
     docs, humhub = world.house.docs, world.house.humhub
     found = [f"a session on {one.key} isn't saved" for one in docs.sessions.values() if _is_unsaved(one)]
     found += [f"Docs keeps a forgotten copy of {key}" for key in docs.forgotten]
-    newest = {world.guid_of[one.key]: one.data for server in world.docs for one in server.versions}
     found += [
         f"{humhub.files[guid].name} isn't the newest in HumHub"
-        for guid, body in newest.items()
-        if humhub.files[guid].content() != body
+        for guid, file in files_of(world).items()
+        if not file.is_newest(humhub.files[guid].content())
     ]
     return found
 
@@ -105,11 +111,19 @@ def files_of(world: World) -> dict[str, File]:
     """Give what Docs put together and HumHub stored, by the file's guid."""
     humhub = world.house.humhub
     files = {guid: File(file.name) for guid, file in humhub.files.items()}
+    repeats = _repeats(world)
     for version in sorted((one for docs in world.docs for one in docs.versions), key=lambda one: one.at):
-        files[world.guid_of[version.key]].add(version.data)
+        files[world.guid_of[version.key]].add(version.data, repeats=version.folder in repeats)
     for guid, stored in sorted([*_tracked(humhub), *_uploaded(humhub)], key=lambda one: one[1].at):
         files[guid].stored.append(stored)
     return files
+
+
+def _repeats(world: World) -> frozenset[str]:
+    """Give the folders of what Docs calls not modified since the forced save before; only the connector leaves it."""
+    calls = [call for docs in world.docs for call in docs.callbacks] if world.modless else []
+    said = [call for call in calls if call.attempts and call.attempts[-1].fields.get("notmodified") is True]
+    return frozenset(_folder(call) for call in said)
 
 
 def _tracked(humhub: SmallHumHub) -> Iterator[tuple[str, Stored]]:
@@ -140,7 +154,7 @@ def digest_of(body: bytes) -> str:
 
 def _end(file: File, content: bytes, verdict: Verdict) -> None:
     """See that HumHub holds the newest body, and that each is stored or superseded by one that is."""
-    if file.bodies and content != file.bodies[-1]:
+    if not file.is_newest(content):
         verdict.faults.append(f"{file.name}: HumHub doesn't hold the newest of {len(file.bodies)} bodies")
     best = max((file.rank.get(one.digest, -1) for one in file.stored if not one.halved), default=-1)
     for digest, rank in file.rank.items():

@@ -78,6 +78,26 @@ async def test_a_file_that_was_moved_gets_the_edit_beside_where_it_was(desk: Des
     assert await admin.notices()
 
 
+@pytest.mark.parametrize("where", ["form", "post", "folder"])
+async def test_what_was_saved_at_closing_is_not_saved_again_at_the_end(desk: Desk, where: str) -> None:
+    alice, humhub = await desk.colleague("alice"), desk.house.humhub
+    place = {"form": "", "folder": FOLDER}.get(where) or ""
+    if where == "post":
+        place = f"/s/team/post/post/edit?id={humhub.add_post('alice', 'Our minutes', []).number}"
+    guid = (await alice.create("docx", "Minutes", place))["file"]["guid"]
+    for text in ("first", "second"):
+        page, editor = await alice.edit(guid, place)
+        assert page.config["editorConfig"]["mode"] == "edit"
+        await editor.write(text)
+        guid = (await alice.shut(page))["file"]["guid"]
+        uploads = len(humhub.uploads)
+        await editor.leave()
+        assert (await desk.house.told(page.key)).acknowledged
+        assert len(humhub.uploads) == uploads
+        assert text.encode() in written(desk, guid)
+    assert desk.house.saves == []
+
+
 async def test_nobody_else_edits_what_is_not_posted_yet(desk: Desk) -> None:
     alice, carol = await desk.colleague("alice"), await desk.colleague("carol")
     guid = (await alice.create("docx", "Minutes", ""))["file"]["guid"]

@@ -7,7 +7,7 @@ compared without being fetched.
 *Folders.* HumHub stores a new content under the same name as a new version of the file. It finds that file by its name,
 without regard to case and accents, so the file's name is read just before, a name that another file could be taken for
 is not sent at all, and the guid in the answer tells which one was hit. What is deleted from a folder HumHub keeps:
-who made it, and admins, go on seeing it, but not there.
+who made it, and admins, go on seeing it, but nowhere.
 
 *Posts.* Their files can't be replaced: the new one is attached, then the old one deleted. If that fails, both are
 there, the edit with them, and the log says so; :meth:`Files.find` tries again.
@@ -69,7 +69,9 @@ class Files:
         if self._place.kind is Kind.NONE:
             mine = handle.get("by") == self._made["by"]
             return self._file(guid, head, may_write=mine, handle=self._made if mine else {})
-        right = await self._right(guid)
+        right, item = await self._right(guid), handle.get("item")
+        if right.away and self._place.kind is Kind.FOLDER and isinstance(item, int):
+            await self._check_kept(guid, item)
         file = self._file(guid, head, may_write=right.may_write, listed=right.listed)
         return replace(file, away=right.away)
 
@@ -146,6 +148,15 @@ class Files:
         except (RefusedError, NoRouteError):
             return _Right(listed, may_write=False)
         return _Right(listed, may_write=True)
+
+    async def _check_kept(self, guid: str, item: int) -> None:
+        """Tell a file that was moved from one that was deleted, which its author and admins go on seeing.
+
+        Raises:
+            NoRouteError: it was deleted.
+        """
+        if not await self._way.is_kept(self._place, guid, item):
+            raise NoRouteError(msgid("There is no such file in HumHub."), upstream=self._site)
 
     async def _listing(self) -> Listing:
         """List what may be listed."""

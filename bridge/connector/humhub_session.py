@@ -93,6 +93,15 @@ class Session(Way):
         async with self._download("GET", place, guid) as answer, answers.content(answer) as content:
             yield content
 
+    async def is_kept(self, place: Place, guid: str, item: int) -> bool:
+        """Ask for the file's row, which HumHub gives of what isn't deleted."""
+        try:
+            shown = json.loads(await self._fragment(place.entry(item)))
+        except ValueError as error:
+            raise self._odd("a file's entry") from error
+        row = str(shown.get("output") or "") if isinstance(shown, dict) else ""
+        return folder_listing(row).find(guid) is not None
+
     async def form(self, place: Place, listing: Listing, file: Listed) -> Form:
         """Open the form in which the file is edited; a post's was opened to list its files."""
         if place.kind is not Kind.FOLDER:

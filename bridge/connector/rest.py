@@ -34,6 +34,8 @@ from bridge.transport.upstream import Answer, Body
 __all__ = ["Rest"]
 
 _LIFETIME: Final = 300
+# Source: the content module's states.
+_PUBLISHED: Final = 1
 # So many files of one space are looked through at most; the module gives 100 at once.
 _PAGES: Final = 200
 _KEY: Final = (
@@ -93,6 +95,15 @@ class Rest(Way):
         head = await self.head(place, guid)
         async with self._file(place, await self._find(place, guid)) as content:
             yield Content(head.version, content.size, content.chunks)
+
+    async def is_kept(self, place: Place, guid: str, item: int) -> bool:
+        """Ask for the file's state: the module tells of what is deleted, too."""
+        row = await self._get(place, f"cfiles/file/{item}")
+        _, file = _filed(row)
+        try:
+            return file is not None and file.guid == guid and row["content"]["metadata"]["state"] == _PUBLISHED
+        except (KeyError, TypeError):
+            return False
 
     async def form(self, place: Place, listing: Listing, file: Listed) -> Form:
         """Give the file's name: whether it may be changed is said when it is."""

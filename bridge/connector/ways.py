@@ -97,6 +97,10 @@ class Way(ABC):
         """Open a file's content."""
 
     @abstractmethod
+    async def is_kept(self, place: Place, guid: str, item: int) -> bool:
+        """Say whether a file that a folder has no more is in another one of its space; ``item`` is cfiles' for it."""
+
+    @abstractmethod
     async def form(self, place: Place, listing: Listing, file: Listed) -> Form:
         """Give what it takes to change a listed file.
 

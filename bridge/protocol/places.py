@@ -122,6 +122,10 @@ class Place:
         """Give the form of a folder's file, which opens for who may change the file."""
         return self._at("cfiles/edit/file", id=f"file_{item}")
 
+    def entry(self, item: int) -> str:
+        """Give what shows one file of the space, whichever folder it is in."""
+        return self._at("cfiles/browse/load-entry", id=f"file_{item}")
+
     def _at(self, route: str, **parameters: str | int) -> str:
         return self.routes.target(route, self.container, **parameters)
 

@@ -180,6 +180,8 @@ class HumHub:
                 if who not in MEMBERS:
                     raise Denied(403)
                 return self.page(who, self.rows(int(request.query["fid"]), who))
+            case "cfiles/browse/load-entry":
+                return web.json_response({"output": self.rows(None, who, request.query["id"]), "scripts": ""})
             case "cfiles/edit/file":
                 return self.edit_form(request.query["id"], who)
             case "post/post/edit":
@@ -221,10 +223,10 @@ class HumHub:
         text = f'<html><head><meta name="csrf-token" content="{TOKEN}"><script nonce="x">humhub.config.set({config})</script>'
         return web.Response(text=f"{text}</head><body>{inner}</body></html>", content_type="text/html")
 
-    def rows(self, folder: int, who: str) -> str:
+    def rows(self, folder: int | None, who: str, item: str = "") -> str:
         rows = ['<tr data-cfiles-item="folder-posted_2"><td><a href="#">Files from the stream</a></td></tr>']
         for file in self.files.values():
-            if file.folder == folder and not file.deleted:
+            if (file.folder == folder or f"file_{file.number}" == item) and not file.deleted:
                 editable = "data-cfiles-editable" if self.may_change(file, who) else ""
                 rows.append(
                     f'<tr data-cfiles-item="file_{file.number}" {editable}'
@@ -305,7 +307,10 @@ class HumHub:
             case "GET", "cfiles", "folder", fid:
                 return web.json_response({"id": int(fid), "content": {"metadata": {"contentcontainer_id": CONTAINER}}})
             case "GET", "cfiles", "files", "container", _:
-                page, files = int(request.query["page"]), [file for file in self.files.values() if file.folder]
+                page, files = (
+                    int(request.query["page"]),
+                    [file for file in self.files.values() if file.folder and not file.deleted],
+                )
                 shown = [self.rest_row(file) for file in files[2 * page - 2 : 2 * page]]
                 return web.json_response({"pages": max(1, (len(files) + 1) // 2), "page": page, "results": shown})
             case "POST", "cfiles", "files", "container", _:
@@ -343,7 +348,8 @@ class HumHub:
 
     @staticmethod
     def rest_row(file: File) -> dict[str, Any]:
-        content = {"metadata": {"contentcontainer_id": CONTAINER}, "files": [rest_info(file)]}
+        state = 100 if file.deleted else 1
+        content = {"metadata": {"contentcontainer_id": CONTAINER, "state": state}, "files": [rest_info(file)]}
         return {"id": file.number, "parent_folder": {"id": file.folder, "title": "Root"}, "content": content}
 
 

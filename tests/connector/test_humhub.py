@@ -11,7 +11,7 @@ from aiohttp import web
 from bridge.connector.storage import SignedOutError
 from bridge.protocol.errors import BridgeError, ConflictError, NoRouteError, RefusedError
 from tests.connector.fake_humhub import FOLDER, POST, SPACE, guid_of
-from tests.connector.houses import House, house
+from tests.connector.houses import House, gone, house
 
 OLD, NEW = b"PK\x03\x04 before", b"PK\x03\x04 and after"
 
@@ -102,14 +102,22 @@ async def test_what_is_deleted_is_not_there(keyed: House, place: str) -> None:
         await keyed.storage.look(await keyed.visitor("admin"), guid_of("gone"), place)
 
 
-async def test_what_is_deleted_from_a_folder_is_away_for_who_still_sees_it(keyed: House) -> None:
+async def test_what_is_deleted_from_a_folder_is_gone_for_who_still_sees_it(keyed: House) -> None:
     file = keyed.humhub.add("plan.docx", OLD, owner="alice")
     file.deleted = True
     for name in ("alice", "admin"):
-        found = await keyed.storage.look(await keyed.visitor(name), file.guid, FOLDER)
+        visitor = await keyed.visitor(name)
+        found = await keyed.storage.look(visitor, file.guid, FOLDER)
         assert (found.away, found.may_write) == (True, False)
+        for who in (visitor, gone(name)):
+            with pytest.raises(NoRouteError):
+                await keyed.storage.look(who, file.guid, FOLDER, {"item": file.number})
     with pytest.raises(RefusedError):
         await keyed.storage.look(await keyed.visitor("carol"), file.guid, FOLDER)
+    # What was moved isn't.
+    file.deleted, file.folder = False, 9
+    for who in (visitor, gone("admin")):
+        assert (await keyed.storage.look(who, file.guid, FOLDER, {"item": file.number})).away
 
 
 @pytest.mark.parametrize("place", [FOLDER, POST, "/s/team/cfiles/upload?fid=2"])

@@ -91,7 +91,7 @@ class Connector:
         """
         if kind not in KINDS:
             raise BadRequestError("There is no such kind of document.", kind=kind[:20])
-        stem = name.strip().removesuffix(f".{kind}") or words(visitor.language)(KINDS[kind])
+        stem = name.strip().removesuffix(f".{kind}").strip(" .") or words(visitor.language)(KINDS[kind])
         content = blank(kind, visitor.language)
         async with self.bodies.lent(_once(content), filetype=kind, promised=len(content)) as (body, path):
             upload = Upload(path, body.size, body.sha256)
@@ -208,14 +208,14 @@ class Connector:
         """
         visit = await self.index.documents.visit(self.site.name, identity)
         if visit is None:
-            raise NoRouteError("Who opened this document is no longer known.", visitor=identity)
+            raise NoRouteError(msgid("Who opened this document is no longer known."), visitor=identity)
         return visitor_of(visit)
 
     async def _opened(self, capability: str) -> tuple[Link, Document, Visitor]:
         link = Link.redeem(self.secret, Purpose.PAGE, capability, site=self.site.name, now=self.clock())
         document = await self.index.documents.document(self.site.name, link.key)
         if document is None:
-            raise NoRouteError("This document is no longer known.", key=link.key)
+            raise NoRouteError(msgid("This document is no longer known."), key=link.key)
         return link, document, await self.visitor(link.visitor)
 
     async def _record(self, link: Link) -> Record:

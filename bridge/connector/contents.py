@@ -37,7 +37,7 @@ def upload_name(stem: str, suffix: str) -> str:
     tame = "".join("_" if sign in _UNTAMED or not sign.isprintable() else sign for sign in stem).strip(" .")
     # 255 bytes is what a file system takes, and HumHub's database.
     room = 255 - len(suffix.encode()) - 8
-    return tame.encode()[:room].decode(errors="ignore").rstrip(" .") + suffix
+    return (tame.encode()[:room].decode(errors="ignore").rstrip(" .") or "_") + suffix
 
 
 def second_name(name: str, visitor: Visitor, *, kept: float) -> str:

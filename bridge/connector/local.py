@@ -25,6 +25,7 @@ from typing import IO, Any, Final, TypeVar
 
 from bridge.connector.people import who
 from bridge.connector.storage import Content, Storage, StoredFile, Upload, Visitor
+from bridge.connector.words import msgid
 from bridge.protocol.errors import BridgeError, ConflictError, NoRouteError, RefusedError, StorageError
 from bridge.protocol.secret import Secret
 
@@ -107,10 +108,10 @@ class Local(Storage):
         try:
             return await asyncio.to_thread(work)
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-            raise NoRouteError("This file is no longer there.") from error
+            raise NoRouteError(msgid("This file is no longer there.")) from error
         except PermissionError as error:
             remedy = f"Give the bridge's user the right to it, below {self.directory}."
-            raise RefusedError("The bridge may not do that with this file.", remedy=remedy) from error
+            raise RefusedError(msgid("The bridge may not do that with this file."), remedy=remedy) from error
         except OSError as error:
             remedy = f"Look at the space and the health of the disk of {self.directory}."
             raise StorageError(f"The directory of documents fails: {error.strerror}.", remedy=remedy) from error
@@ -118,11 +119,11 @@ class Local(Storage):
     def _inside(self, inner: str) -> Path:
         parts = PurePosixPath(inner).parts
         if any(part.startswith(".") or "\0" in part for part in parts) or PurePosixPath(inner).is_absolute():
-            raise NoRouteError("This file is no longer there.", path=inner[:200])
+            raise NoRouteError(msgid("This file is no longer there."), path=inner[:200])
         root = self.directory.resolve()
         path = root.joinpath(*parts).resolve()
         if not path.is_relative_to(root):
-            raise NoRouteError("This file is no longer there.", path=inner[:200])
+            raise NoRouteError(msgid("This file is no longer there."), path=inner[:200])
         return path
 
     def _path(self, guid: str) -> Path:
@@ -201,7 +202,7 @@ class Local(Storage):
                 (folder / free).hardlink_to(part)
                 _flush(folder)
                 return self._stored(folder / free)
-        raise ConflictError("There are too many files of this name.", name=name)
+        raise ConflictError(msgid("There are too many files of this name."), name=name)
 
     def _exchange(self, part: Path, path: Path, file: StoredFile) -> StoredFile:
         status = path.stat()

@@ -53,7 +53,8 @@ def tell(event: Mapping[str, Any]) -> str | None:
         return f"{event.get('level', '')}: {event['event']}" if event.get("level") in {"warning", "error"} else None
     leg, status = str(event.get("leg")), event.get("status")
     if event.get("why") and event.get("remedy"):
-        return f"{leg:<8} {event['why']} {event['remedy']}"
+        why = str(event["why"]).rstrip(".")
+        return f"{leg:<8} {why[:1].upper()}{why[1:]}. {event['remedy']}"
     what = _what(event, leg)
     if what is None:
         return None

@@ -74,7 +74,7 @@ class Failure:
         """Read any exception; one that isn't ours or the server's is a fault of our own, of which nothing is told."""
         if isinstance(error, BridgeError):
             retry = {"Retry-After": _RETRY_AFTER} if isinstance(error, OverloadError | CrowdedError) else {}
-            return cls(error.status, error.reason, error.message, error, retry)
+            return cls(error.status, error.reason, error.said or error.message, error, retry)
         if isinstance(error, web.HTTPException):
             kept = {
                 name: error.headers[name]

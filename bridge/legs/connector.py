@@ -7,8 +7,9 @@ the editor's page can be framed by HumHub's own pages alone.
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from hashlib import sha256
 from http import HTTPStatus
 from importlib import resources
@@ -18,8 +19,9 @@ from aiohttp import web
 
 from bridge.connector.configuration import Mode
 from bridge.connector.menu import menu
-from bridge.connector.storage import StoredFile, Visitor
-from bridge.connector.words import words
+from bridge.connector.people import language_of
+from bridge.connector.storage import StoredFile
+from bridge.connector.words import msgid, words
 from bridge.legs import browser
 from bridge.legs.answers import Kind, answers_as
 from bridge.legs.asked import OPENED, Asked
@@ -27,7 +29,14 @@ from bridge.legs.directory import give_file, list_files, meet
 from bridge.legs.editor_page import open_document
 from bridge.legs.middleware import client_of, note, raw_target
 from bridge.legs.state import CONNECTORS, TOPOLOGY
-from bridge.protocol.errors import BadRequestError, ClientError, NoRouteError
+from bridge.protocol.errors import (
+    BadRequestError,
+    BridgeError,
+    ClientError,
+    NoRouteError,
+    OverloadError,
+    UpstreamError,
+)
 from bridge.protocol.menus import CONNECTOR_PATH
 
 __all__ = ["routes"]
@@ -65,7 +74,8 @@ async def connector(request: web.Request) -> web.StreamResponse:
     handler = handlers.get((request.method, path.removeprefix(base)))
     if handler is None:
         raise NoRouteError("The bridge has no such page.", target=path)
-    return await handler(Asked(request, site, found, base))
+    with _speaking(request):
+        return await handler(Asked(request, site, found, base))
 
 
 @answers_as(Kind.PAGE)
@@ -78,7 +88,27 @@ async def page(request: web.Request) -> web.StreamResponse:
     if request.method not in ("GET", "HEAD"):
         raise web.HTTPMethodNotAllowed(request.method, ("GET", "HEAD"))
     found = request.app[CONNECTORS][site.name]
-    return await list_files(Asked(request, site, found, site.base_path + CONNECTOR_PATH))
+    with _speaking(request):
+        return await list_files(Asked(request, site, found, site.base_path + CONNECTOR_PATH))
+
+
+@contextlib.contextmanager
+def _speaking(request: web.Request) -> Iterator[None]:
+    """Have what goes wrong said in the language of the page that asks.
+
+    What is wrong with the request is said as it is; what is wrong with a server, or with the bridge, the log tells.
+    """
+    try:
+        yield
+    except BridgeError as error:
+        say = words(language_of(request.headers))
+        if isinstance(error, UpstreamError):
+            error.said = say(msgid("The server can't be reached. Try again in a moment."))
+        elif isinstance(error, ClientError | OverloadError):
+            error.said = say(error.message)
+        else:
+            error.said = say(msgid("Please try again in a moment. Nothing is lost."))
+        raise
 
 
 # --- what doesn't change --------------------------------------------------------------------------------------------
@@ -116,7 +146,7 @@ async def _create(asked: Asked) -> web.StreamResponse:
     message = await asked.message()
     kind, name, place = (_text(message, field) for field in ("kind", "name", "place"))
     visitor = await asked.visitor(place)
-    file = await _speaking(visitor, asked.connector.create(visitor, kind, name, place))
+    file = await asked.connector.create(visitor, kind, name, place)
     return web.json_response({"file": _file(file), "open": asked.address(file, Mode.EDIT)})
 
 
@@ -136,7 +166,7 @@ async def _convert(asked: Asked) -> web.StreamResponse:
     visitor, connector = await asked.visitor(place), asked.connector
     await connector.visited(visitor)
     instead = message.get("instead") is True
-    progress = await _speaking(visitor, connector.conversions.convert(visitor, guid, place, to, instead=instead))
+    progress = await connector.conversions.convert(visitor, guid, place, to, instead=instead)
     file = {"file": _file(progress.file)} if progress.file is not None else {}
     return web.json_response({"percent": progress.percent, **file})
 
@@ -160,15 +190,6 @@ async def _read(asked: Asked) -> web.StreamResponse:
     visitor = await asked.visitor("")
     await asked.connector.index.documents.read(asked.site.name, visitor.id, numbers)
     return web.json_response({"notices": []})
-
-
-async def _speaking(visitor: Visitor, work: Awaitable[Any]) -> Any:
-    """Await work, and have what is wrong with the request said in the visitor's language."""
-    try:
-        return await work
-    except ClientError as error:
-        error.message = words(visitor.language)(error.message)
-        raise
 
 
 def _text(message: dict[str, Any], name: str) -> str:

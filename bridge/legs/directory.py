@@ -16,6 +16,7 @@ from aiohttp import web
 from bridge.connector.local import Local
 from bridge.connector.people import COOKIE, LASTS, introduce, language_of
 from bridge.connector.storage import SignedOutError, StoredFile, Visitor
+from bridge.connector.tongues import tongue
 from bridge.connector.words import Words, msgid, words
 from bridge.legs.asked import Asked
 from bridge.legs.middleware import client_of, note, raw_target
@@ -25,6 +26,7 @@ from bridge.transport.relay import read_request, send
 
 __all__ = ["give_file", "list_files", "meet"]
 
+_ENGLISH: Final = "en"
 _FORM: Final = 4096
 _THOUSAND: Final = 1000
 _UNITS: Final = ("B", "kB", "MB", "GB")
@@ -119,9 +121,8 @@ def _size(size: float) -> str:
 
 
 def _page(asked: Asked, say: Words, title: str, body: str, language: str) -> web.Response:
-    text = _PAGE.substitute(
-        language=escape(words(language).language), base=escape(asked.base), title=escape(say(title)), body=body
-    )
+    speech = tongue(language if say.language != _ENGLISH or language.lower().startswith(_ENGLISH) else _ENGLISH)
+    text = _PAGE.substitute(language=escape(speech.tag), base=escape(asked.base), title=escape(say(title)), body=body)
     headers = {
         "Content-Security-Policy": "default-src 'self'; frame-ancestors 'self'; form-action 'self'; base-uri 'none'",
         "X-Frame-Options": "SAMEORIGIN",

@@ -52,7 +52,8 @@ class BridgeError(Exception):
     """Say what is wrong, what to do, and what the log should know.
 
     ``message`` is shown to clients, so it holds no secret, token or inner address. ``remedy`` and ``details`` go to the
-    log alone; ``details`` become fields of the canonical log line.
+    log alone; ``details`` become fields of the canonical log line. ``said``, where a leg has set it, is what people are
+    told in place of ``message``, in their language.
     """
 
     status: ClassVar[int] = 500
@@ -63,6 +64,7 @@ class BridgeError(Exception):
         self.message = message
         self.remedy = remedy
         self.details = details
+        self.said: str | None = None
 
     @property
     def about(self) -> dict[str, Any]:

@@ -46,6 +46,7 @@ REQUEST = {"event": "request", "method": "GET", "status": 200, "path": "/?doc=ey
             {"leg": "docs", "status": 403, "why": "The token has expired.", "remedy": "Compare the clocks."},
             "docs     The token has expired. Compare the clocks.",
         ),
+        ({"leg": "docs", "why": "it was opened again", "remedy": "Wait."}, "docs     It was opened again. Wait."),
         ({"event": "ready", "level": "info"}, None),
         ({"event": "save not kept", "level": "error"}, "error: save not kept"),
     ],

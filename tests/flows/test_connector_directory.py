@@ -288,3 +288,34 @@ async def test_somebody_is_spoken_to_in_their_language(desk: Desk) -> None:
     assert made["file"]["name"] == "Tabelle.xlsx"
     page = await anna.open_at(made["open"])
     assert page.config["editorConfig"]["lang"] == "de"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "made"),
+    [
+        ("..", "Dokument.docx"),
+        (".docx", "Dokument.docx"),
+        (" a/b ", "a_b.docx"),
+        (".hidden", "hidden.docx"),
+        ("Plan.docx", "Plan.docx"),
+        ("📄 Plan", "📄 Plan.docx"),
+        ("é" * 200, "é" * 121 + ".docx"),
+    ],
+)
+async def test_whatever_it_is_called_it_is_a_files_name(desk: Desk, wanted: str, made: str) -> None:
+    anna = await desk.colleague("Anna", "de")
+    assert (await anna.create("docx", wanted))["file"]["name"] == made
+    assert [path.name for path in desk.documents.iterdir()] == [made]
+
+
+async def test_what_goes_wrong_is_said_in_the_language_of_who_asks(desk: Desk) -> None:
+    anna = await desk.colleague("Anna", "de")
+    await anna.create("docx", "Plan")
+    page, editor = await anna.edit("Plan.docx")
+    await editor.write("kept")
+    (desk.documents / "Plan.docx").unlink()
+    with pytest.raises(PageError, match=r"404.*Diese Datei ist nicht mehr da"):
+        await anna.shut(page)
+    await desk.house.stop_docs()
+    with pytest.raises(PageError, match=r"502.*Der Server ist nicht erreichbar"):
+        await anna.shut(page)

@@ -72,7 +72,8 @@
   }
 
   async function call(path, options) {
-    const answer = await fetch(`${page.base}/${path}`, {headers: {Accept: "application/json"}, ...options});
+    const headers = {Accept: "application/json", "Accept-Language": document.documentElement.lang, ...options?.headers};
+    const answer = await fetch(`${page.base}/${path}`, {...options, headers});
     return {status: answer.status, ...await answer.json()};
   }
 
@@ -100,7 +101,7 @@
     leaving = true;
     cover(words.saving);
     const body = JSON.stringify({document: page.document});
-    const headers = {"Content-Type": "application/json", Accept: "application/json"};
+    const headers = {"Content-Type": "application/json"};
     const closed = await call("close", {method: "POST", headers, body, signal: AbortSignal.timeout(patience)}).catch(() => ({}));
     if (closed.notice || (closed.error && closed.message)) {
       // The next click on Close leaves.

@@ -26,8 +26,9 @@
   // The bridge
 
   async function ask(path, body) {
-    const post = {method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify(body)};
-    const answer = await fetch(new URL(path, base), body && post).catch(() => null);
+    const headers = {"Accept-Language": document.documentElement.lang || "en"};
+    const post = {method: "POST", headers: {...headers, "Content-Type": "application/json"}, body: JSON.stringify(body)};
+    const answer = await fetch(new URL(path, base), body ? post : {headers}).catch(() => null);
     const said = await answer?.json().catch(() => null);
     if (!answer?.ok || !said) throw new Error(said?.message || words?.unreachable || "no answer");
     return said;

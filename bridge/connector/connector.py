@@ -6,8 +6,9 @@ Every call acts as the visitor who asks: what they may is the storage's to say, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -20,7 +21,7 @@ from bridge.connector.menu import KINDS
 from bridge.connector.storage import Storage, StoredFile, Upload, Visitor
 from bridge.connector.visits import visit_of, visitor_of
 from bridge.connector.words import msgid, words
-from bridge.protocol.errors import BadRequestError, NoRouteError
+from bridge.protocol.errors import BadRequestError, ClientError, NoRouteError, UpstreamError
 from bridge.protocol.formats import Format, by_name
 from bridge.protocol.secret import Secret
 from bridge.saves import rules
@@ -36,6 +37,9 @@ __all__ = ["Closed", "Connector", "Opening"]
 # How long a page that is closed waits for its save, and between two looks, in seconds.
 _PATIENCE: Final = 20.0
 _LOOK: Final = 0.2
+# How often a session at the storage is kept from ending while its document is open, in seconds. PHP's own last for 24
+# minutes.
+_TOUCH: Final = 600.0
 
 _WAITS: Final = msgid("{name} could not be stored yet. Your edit is kept and stored as soon as possible.")
 _BESIDE: Final = msgid("Somebody else changed the file while you edited it. Your edit is in {second}.")
@@ -82,6 +86,7 @@ class Connector:
     conversions: Conversions
     secret: Secret
     clock: Callable[[], float]
+    touched: dict[str, float] = field(default_factory=dict)
 
     async def create(self, visitor: Visitor, kind: str, name: str, place: str) -> StoredFile:
         """Store an empty document of a kind, in the visitor's language.
@@ -133,7 +138,7 @@ class Connector:
         download = link.target(self.secret, Purpose.DOWNLOAD, base, now=now)
         callback = link.target(self.secret, Purpose.CALLBACK, base, now=now)
         node = self.topology.node_for(document.key)
-        await self.index.documents.opened(document, visit_of(self.site.name, visitor), writes=writes)
+        await self.index.documents.opened(document, self._visit(visitor), writes=writes)
         await self.index.remember(self.site.name, document.key, target=callback, node=node.name)
         return Opening(
             visitor,
@@ -170,10 +175,25 @@ class Connector:
         file = await self.storage.look(visitor, document.guid, document.place, document.handle)
         return Closed(_is_saved(record), file, link.guid, self._notice(record, document, visitor))
 
-    async def state(self, capability: str) -> str | None:
-        """Give what the page of an open document is to say, if anything; raises as :meth:`close` does."""
+    async def state(self, capability: str, headers: Mapping[str, str]) -> str | None:
+        """Give what the page of an open document is to say, if anything; raises as :meth:`close` does.
+
+        ``headers`` are those of the page's request: who has a document open is still here, and their session goes on.
+        """
         link, document, visitor = await self._opened(capability)
+        await self._stay(visitor, headers)
         return self._notice(await self._record(link), document, visitor)
+
+    async def _stay(self, visitor: Visitor, headers: Mapping[str, str]) -> None:
+        """Have somebody's session at the storage go on while they edit: nothing else asks for anything meanwhile."""
+        now = self.clock()
+        if self.touched.get(visitor.id, 0.0) > now - _TOUCH:
+            return
+        self.touched[visitor.id] = now
+        with contextlib.suppress(ClientError, UpstreamError):  # what that means is said when it is saved
+            await self.seen(await self.storage.visitor(headers))
+        for identity in [one for one, when in self.touched.items() if when < now - 2 * _TOUCH]:
+            del self.touched[identity]
 
     def _notice(self, record: Record, document: Document, visitor: Visitor) -> str | None:
         say, newest = words(visitor.language), record.newest
@@ -189,7 +209,7 @@ class Connector:
         What waits for their session is delivered by it.
         """
         known = await self.index.documents.visit(self.site.name, visitor.id)
-        visit = visit_of(self.site.name, visitor)
+        visit = self._visit(visitor)
         if known is not None and known != visit:
             await self.index.documents.visited(visit)
             if known.cookies != visit.cookies:
@@ -198,7 +218,10 @@ class Connector:
 
     async def visited(self, visitor: Visitor) -> None:
         """Note that somebody asks for something for which Docs will come back in their name."""
-        await self.index.documents.visited(visit_of(self.site.name, visitor))
+        await self.index.documents.visited(self._visit(visitor))
+
+    def _visit(self, visitor: Visitor) -> Visit:
+        return visit_of(self.site.name, self.storage.lasting(visitor))
 
     async def visitor(self, identity: str) -> Visitor:
         """Give somebody who was here before, to act for them.

@@ -8,6 +8,7 @@ Who somebody is, HumHub's own page tells. That is remembered for a moment; what 
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -84,6 +85,11 @@ class HumHubStorage(Storage):
         )
         self._known[mark] = (self._clock() + _KNOWN, visitor)
         return visitor
+
+    def lasting(self, visitor: Visitor) -> Visitor:
+        """Leave out the cookie with which HumHub signs somebody in anew: it would outlive their signing out."""
+        pairs = [pair for pair in visitor.cookies.split("; ") if not pair.partition("=")[0].endswith("_identity")]
+        return dataclasses.replace(visitor, cookies="; ".join(pairs))
 
     async def look(
         self, visitor: Visitor, guid: str, place: str, handle: Mapping[str, Any] | None = None

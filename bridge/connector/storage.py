@@ -144,6 +144,10 @@ class Storage(ABC):
     async def visitor(self, headers: Mapping[str, str], place: str = "") -> Visitor:
         """Give who sent a request with these headers; ``place`` is one that they come from, if it is known."""
 
+    def lasting(self, visitor: Visitor) -> Visitor:
+        """Give somebody with what may be remembered of them: what no longer counts once they have signed out."""
+        return visitor
+
     @abstractmethod
     async def look(
         self, visitor: Visitor, guid: str, place: str, handle: Mapping[str, Any] | None = None

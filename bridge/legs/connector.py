@@ -157,7 +157,8 @@ async def _close(asked: Asked) -> web.StreamResponse:
 
 
 async def _state(asked: Asked) -> web.StreamResponse:
-    return web.json_response({"notice": await asked.connector.state(asked.request.query.get("document", ""))})
+    capability = asked.request.query.get("document", "")
+    return web.json_response({"notice": await asked.connector.state(capability, asked.request.headers)})
 
 
 async def _convert(asked: Asked) -> web.StreamResponse:

@@ -104,6 +104,38 @@ async def test_a_save_is_delivered_after_the_user_has_logged_out(desk: Desk) -> 
 
 
 @pytest.mark.parametrize("rest", [None])
+async def test_signing_out_ends_what_the_bridge_remembers(desk: Desk) -> None:
+    admin = await desk.colleague("admin")
+    guid = (await admin.create("docx", "Plan", FOLDER))["file"]["guid"]
+    page, editor = await admin.edit(guid, FOLDER)
+    await editor.write("later")
+    # The cookie that would sign them in again is still good; only the session is over.
+    humhub = desk.house.humhub
+    for session in humhub.sessions.all():
+        humhub.sessions.end(session)
+    await editor.leave()
+    assert not (await desk.house.told(page.key)).acknowledged
+    assert len(humhub.files[guid].versions) == 1
+
+
+@pytest.mark.parametrize("rest", [None])
+async def test_a_session_goes_on_while_its_document_is_open(desk: Desk) -> None:
+    admin = await desk.colleague("admin")
+    guid = (await admin.create("docx", "Plan", FOLDER))["file"]["guid"]
+    page, editor = await admin.edit(guid, FOLDER)
+    await editor.write("later")
+    humhub = desk.house.humhub
+    for session in humhub.sessions.all():
+        humhub.sessions.end(session)
+    await desk.people["admin"].log_in()
+    async with admin.http.get(admin.to("state", document=page.document)) as answer:
+        assert (await answer.json())["notice"] is None
+    await editor.leave()
+    assert (await desk.house.told(page.key)).acknowledged
+    assert len(humhub.files[guid].versions) == 2
+
+
+@pytest.mark.parametrize("rest", [None])
 async def test_without_a_key_it_waits_for_the_next_visit(desk: Desk) -> None:
     admin = await desk.colleague("admin")
     guid = (await admin.create("docx", "Plan", FOLDER))["file"]["guid"]

@@ -40,6 +40,7 @@ _REMEMBERED: Final = 4096
 _COOKIES: Final = 8 << 10
 _OWN: Final = ("PHPSESSID=", "_csrf=", "_identity=")
 _OURS: Final = ("onlyoffice_bridge=", "bridge_")
+_SIGN_IN: Final = "Sign in to HumHub, in this browser."
 _WATCH_LIMIT: Final = 10.0
 _AWAY: Final = frozenset({502, 503, 504})
 
@@ -67,14 +68,15 @@ class HumHubStorage(Storage):
         cookies = _kept(headers.get("Cookie", ""))
         where = self._place(place)
         if not cookies:
-            raise SignedOutError(
-                msgid("You are not signed in to HumHub."), remedy="Sign in to HumHub, in this browser."
-            )
-        mark = hashlib.sha256(cookies.encode()).hexdigest()
-        known = self._known.get(mark)
+            raise SignedOutError(msgid("You are not signed in to HumHub."), remedy=_SIGN_IN)
+        known = self._known.get(_mark(cookies))
         if known is not None and known[0] > self._clock():
             return known[1]
-        person = await self._session(cookies, None).person(where)
+        try:
+            person = await self._session(cookies, None).person(where)
+        except SignedOutError as error:
+            # They are here themselves: no key is to stand in for them.
+            raise SignedOutError(error.message, **{**error.details, "remedy": _SIGN_IN}) from None
         visitor = Visitor(
             id=person.id,
             name=person.name,
@@ -83,7 +85,7 @@ class HumHubStorage(Storage):
             number=person.number,
             cookies=cookies,
         )
-        self._known[mark] = (self._clock() + _KNOWN, visitor)
+        self._known[_mark(cookies)] = (self._clock() + _KNOWN, visitor)
         return visitor
 
     def lasting(self, visitor: Visitor) -> Visitor:
@@ -154,6 +156,10 @@ class HumHubStorage(Storage):
                 return await work(self._session(visitor.cookies, visitor.number))
             except SignedOutError as error:
                 over = error
+            # Who was here a moment ago has signed out: the key is for who has gone.
+            known = self._known.pop(_mark(visitor.cookies), None)
+            if known is not None and known[0] > self._clock():
+                raise over
         if not self._secret or visitor.number is None:
             raise over
         item = (handle or {}).get("item")
@@ -186,6 +192,11 @@ class _Memory(OrderedDict[str, T]):
         self.move_to_end(key)
         if len(self) > _REMEMBERED:
             self.popitem(last=False)
+
+
+def _mark(cookies: str) -> str:
+    """Name cookies without keeping them."""
+    return hashlib.sha256(cookies.encode()).hexdigest()
 
 
 def _kept(header: str) -> str:

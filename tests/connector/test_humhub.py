@@ -51,8 +51,20 @@ async def test_a_visitor_is_asked_for_once_in_a_while(keyed: House) -> None:
 
 @pytest.mark.parametrize("cookie", ["", "PHPSESSID=nobody", "=; ;;", "PHPSESSID"])
 async def test_a_guest_is_nobody(keyed: House, cookie: str) -> None:
-    with pytest.raises(SignedOutError, match="not signed in"):
+    with pytest.raises(SignedOutError, match="not signed in") as caught:
         await keyed.storage.visitor({"Cookie": cookie}, FOLDER)
+    assert caught.value.remedy == "Sign in to HumHub, in this browser."
+
+
+async def test_who_signs_out_is_nobody_at_once_though_there_is_a_key(keyed: House) -> None:
+    file = keyed.humhub.add("plan.docx", OLD)
+    visitor = await keyed.visitor("admin")
+    keyed.humhub.signed_in.clear()
+    with pytest.raises(SignedOutError):
+        await keyed.storage.look(visitor, file.guid, FOLDER)
+    with pytest.raises(SignedOutError):
+        await keyed.visitor("admin")
+    assert not [call for call in keyed.humhub.calls if "api/v1" in call]
 
 
 async def test_cookies_that_humhub_needs_are_kept_whatever_else_there_is(keyed: House) -> None:

@@ -32,7 +32,7 @@ class Small:
     storage: HumHubStorage
     humhub: SmallHumHub
     directory: Path
-    cguid: str = ""
+    ahead: float = 0.0
 
     def place(self, route: str, **parameters: str | int) -> str:
         """Spell an address as this HumHub does."""
@@ -63,6 +63,7 @@ class Small:
     def sign_out(self) -> None:
         for session in list(self.humhub.sessions.all()):
             self.humhub.sessions.end(session)
+        self.ahead = 60
 
     async def content(self, visitor: Visitor, guid: str) -> bytes:
         async with self.storage.read(visitor, guid) as content:
@@ -86,8 +87,9 @@ async def small(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     await humhub.start()
     url = humhub.url.removesuffix(settings.base_path)
     async with Upstream(url, name="social") as upstream:
-        storage = HumHubStorage(site_of(url, upstream, settings.base_path), time.time, Secret(KEY))
-        yield Small(storage, humhub, tmp_path)
+        site = site_of(url, upstream, settings.base_path)
+        made = Small(HumHubStorage(site, lambda: time.time() + made.ahead, Secret(KEY)), humhub, tmp_path)
+        yield made
     await humhub.stop()
 
 

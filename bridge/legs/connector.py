@@ -8,6 +8,7 @@ the editor's page can be framed by HumHub's own pages alone.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 from collections.abc import Awaitable, Callable, Iterator
 from hashlib import sha256
@@ -116,8 +117,12 @@ def _speaking(request: web.Request) -> Iterator[None]:
 
 async def _static(asked: Asked) -> web.StreamResponse:
     name = raw_target(asked.request).partition("?")[0].removeprefix(asked.base)
-    content = resources.files("bridge.connector").joinpath("static", name).read_bytes()
-    return _cached(asked.request, content, _STATIC[name])
+    return _cached(asked.request, _content(name), _STATIC[name])
+
+
+@functools.cache
+def _content(name: str) -> bytes:
+    return resources.files("bridge.connector").joinpath("static", name).read_bytes()
 
 
 async def _menu(asked: Asked) -> web.StreamResponse:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from bridge.connector.connector import Connector
 from bridge.connector.converting import Conversions
-from bridge.connector.humhub import HumHubStorage
+from bridge.connector.humhub.storage import HumHubStorage
 from bridge.connector.keys import Keys
 from bridge.connector.local import Local
 from bridge.connector.recipient import Uploads

@@ -11,7 +11,7 @@ from typing import Any
 
 from yarl import URL
 
-from bridge.connector.humhub import HumHubStorage
+from bridge.connector.humhub.storage import HumHubStorage
 from bridge.connector.storage import Upload, Visitor
 from bridge.protocol.secret import Secret
 from bridge.protocol.tokens import KeyRing

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from bridge.connector.humhub import HumHubStorage
+from bridge.connector.humhub.storage import HumHubStorage
 from bridge.connector.storage import SignedOutError, StoredFile, Visitor
 from bridge.protocol.errors import (
     BadAnswerError,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bridge.connector.humhub_pages import (
+from bridge.connector.humhub.pages import (
     Listed,
     etag_of,
     file_name,

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from bridge.connector.humhub import HumHubStorage
+from bridge.connector.humhub.storage import HumHubStorage
+from bridge.connector.humhub.ways import Digests
 from bridge.connector.storage import SignedOutError, Upload, Visitor
-from bridge.connector.ways import Digests
 from bridge.demo.humhub import HumHubSettings, SmallHumHub
 from bridge.demo.humhub import sessions as humhub_sessions
 from bridge.demo.humhub.faults import Fault

@@ -1,7 +1,7 @@
 """HumHub as a storage: whatever is done there is done as the visitor.
 
 Theory of operation. Each call goes with the visitor's session while it lasts; when it is over, by HumHub's rest module
-with its key, where there is one (``ways.py``). What is done is the same either way, and ``humhub_files.py``'s.
+with its key, where there is one (``ways.py``). What is done is the same either way, and ``files.py``'s.
 
 Who somebody is, HumHub's own page tells. That is remembered for a moment; what they may do is asked each time.
 """
@@ -17,12 +17,12 @@ from typing import Any, Final, TypeVar
 
 from multidict import CIMultiDict
 
-from bridge.connector.humhub_answers import KEYLESS
-from bridge.connector.humhub_files import Files
-from bridge.connector.humhub_session import Session, Spelling
-from bridge.connector.rest import Rest
+from bridge.connector.humhub.answers import KEYLESS
+from bridge.connector.humhub.files import Files
+from bridge.connector.humhub.rest import Rest
+from bridge.connector.humhub.session import Session, Spelling
+from bridge.connector.humhub.ways import Way
 from bridge.connector.storage import Content, SignedOutError, Storage, StoredFile, Upload, Visitor
-from bridge.connector.ways import Way
 from bridge.connector.words import msgid
 from bridge.protocol.errors import UpstreamError
 from bridge.protocol.places import Place, as_guid, parse_place

@@ -11,10 +11,10 @@ from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from bridge.connector import humhub_answers as answers
-from bridge.connector.humhub_pages import Listed, Listing, Person, file_name, folder_listing, person, post_listing
+from bridge.connector.humhub import answers
+from bridge.connector.humhub.pages import Listed, Listing, Person, file_name, folder_listing, person, post_listing
+from bridge.connector.humhub.ways import Form, Head, Sent, Way, upload_form
 from bridge.connector.storage import Content, SignedOutError, Upload
-from bridge.connector.ways import Form, Head, Sent, Way, upload_form
 from bridge.connector.words import msgid
 from bridge.protocol.errors import BadAnswerError, BridgeError, NoRouteError, RefusedError
 from bridge.protocol.places import Kind, Place, Routes, spellings

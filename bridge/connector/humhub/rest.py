@@ -18,10 +18,10 @@ from typing import Any, Final
 
 import jwt
 
-from bridge.connector import humhub_answers as answers
-from bridge.connector.humhub_pages import Listed, Listing, etag_of, rest_file
+from bridge.connector.humhub import answers
+from bridge.connector.humhub.pages import Listed, Listing, etag_of, rest_file
+from bridge.connector.humhub.ways import Digests, Form, Head, Sent, Way, upload_form
 from bridge.connector.storage import Content, SignedOutError, Upload
-from bridge.connector.ways import Digests, Form, Head, Sent, Way, upload_form
 from bridge.connector.words import msgid
 from bridge.protocol.errors import BadAnswerError, BridgeError, NoRouteError, RefusedError, TooLargeError
 from bridge.protocol.filenames import are_alike

@@ -28,9 +28,9 @@ from typing import Any, Final
 
 import structlog
 
-from bridge.connector.humhub_pages import Listed, Listing
+from bridge.connector.humhub.pages import Listed, Listing
+from bridge.connector.humhub.ways import Digests, Head, Sent, Way
 from bridge.connector.storage import SignedOutError, StoredFile, Upload
-from bridge.connector.ways import Digests, Head, Sent, Way
 from bridge.connector.words import msgid
 from bridge.protocol.errors import ClientError, ConflictError, NoRouteError, RefusedError, UpstreamError
 from bridge.protocol.filenames import are_alike, cleaned, free_name, is_made_of

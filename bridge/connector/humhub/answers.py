@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from multidict import CIMultiDict
 
-from bridge.connector.humhub_pages import leads_to_login, said
+from bridge.connector.humhub.pages import leads_to_login, said
+from bridge.connector.humhub.ways import Head
 from bridge.connector.storage import Content, SignedOutError
-from bridge.connector.ways import Head
 from bridge.connector.words import msgid
 from bridge.protocol.errors import (
     BadAnswerError,

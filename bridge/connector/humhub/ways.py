@@ -15,7 +15,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from bridge.connector.humhub_pages import Listed, Listing, etag_of
+from bridge.connector.humhub.pages import Listed, Listing, etag_of
 from bridge.connector.storage import Content, Upload
 from bridge.protocol.errors import StorageError
 from bridge.protocol.formats import by_name

@@ -184,7 +184,7 @@ class Room:
         await tab.page.fill("#login_username", name)
         await tab.page.fill("#login_password", humhub.users[name].password)
         await tab.page.click("#login_password ~ button, button[type=submit]")
-        await expect(tab.page.locator("#topbar .name")).to_be_visible()
+        await expect(tab.page.locator("#topbar .name")).to_be_attached()
         return tab
 
     def address(self, route: str, **query: Any) -> str:

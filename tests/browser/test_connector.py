@@ -85,7 +85,7 @@ TOGETHER = [
 async def test_each_kind_is_created_edited_in_two_windows_closed_and_opened_again(
     room: Room, language: str, shared: str
 ) -> None:
-    alice = await at_the_files(room, "alice", language)
+    alice = await at_the_files(room, "alice", language, color_scheme="dark" if language == "de" else "light")
     for kind in KINDS:
         await alice.create(kind, f"Plan {kind}")
         await alice.type("First words")

@@ -94,6 +94,7 @@ async def test_each_kind_is_created_edited_in_two_windows_closed_and_opened_agai
         await alice.close()
         await expect(alice.file(f"Plan {kind}.{kind}")).to_be_visible()
         assert "First words" in text_of(room, guid_of(room, f"Plan {kind}.{kind}"))
+    await alice.offers("Plan pptx.pptx")
     await alice.picture(f"connector-files-{room.house.layout.connector}-{language}")
     guid = guid_of(room, f"Plan {shared}.{shared}")
     await room.until(lambda: "and second" in text_of(room, guid))
@@ -115,7 +116,7 @@ async def shared_with_another(room: Room, alice: Tab, name: str, language: str) 
 
 
 @pytest.mark.parametrize("layout", [DIRECTORY, PLAIN], ids=["list", "HumHub"])
-async def test_what_is_not_edited_is_viewed_and_converted(room: Room) -> None:
+async def test_what_is_not_edited_is_viewed_filled_in_and_converted(room: Room) -> None:
     for name, content in shelves.samples().items():
         put(room, name, content)
     alice = await at_the_files(room, "alice", "de")
@@ -123,6 +124,11 @@ async def test_what_is_not_edited_is_viewed_and_converted(room: Room) -> None:
     await alice.open("Minutes.odt", "View document")
     await alice.reads("Minutes of the meeting")
     await alice.close()
+    assert (await alice.offers("Registration.pdf"))[0] == "Ausfüllen"
+    await alice.open("Registration.pdf", "Fill in")
+    await alice.type("Ada", block=1)
+    await alice.close()
+    assert "Name: Ada" in text_of(room, guid_of(room, "Registration.pdf"))
     asking = await converting(alice, "Minutes.odt")
     await alice.picture(f"connector-convert-{room.house.layout.connector}")
     await asking.get_by_role("button", name="Konvertieren").click()

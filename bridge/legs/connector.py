@@ -22,7 +22,7 @@ from bridge.connector.configuration import Mode
 from bridge.connector.menu import menu
 from bridge.connector.people import language_of
 from bridge.connector.storage import StoredFile
-from bridge.connector.words import msgid, words
+from bridge.connector.words import Words, msgid, words
 from bridge.legs import browser
 from bridge.legs.answers import Kind, answers_as
 from bridge.legs.asked import OPENED, Asked
@@ -95,21 +95,21 @@ async def page(request: web.Request) -> web.StreamResponse:
 
 @contextlib.contextmanager
 def _speaking(request: web.Request) -> Iterator[None]:
-    """Have what goes wrong said in the language of the page that asks.
-
-    What is wrong with the request is said as it is; what is wrong with a server, or with the bridge, the log tells.
-    """
+    """Have what goes wrong said in the language of the page that asks."""
     try:
         yield
     except BridgeError as error:
-        say = words(language_of(request.headers))
-        if isinstance(error, UpstreamError):
-            error.said = say(msgid("The server can't be reached. Try again in a moment."))
-        elif isinstance(error, ClientError | OverloadError):
-            error.said = say(error.message)
-        else:
-            error.said = say(msgid("Please try again in a moment. Nothing is lost."))
+        error.said = error.said or _told(error, words(language_of(request.headers)))
         raise
+
+
+def _told(error: BridgeError, say: Words) -> str:
+    """Say what is wrong with a request as it is; of what is wrong with a server, or with the bridge, the log tells."""
+    if isinstance(error, ClientError | OverloadError):
+        return say(error.message)
+    if isinstance(error, UpstreamError):
+        return say(msgid("The server can't be reached. Try again in a moment."))
+    return say(msgid("Please try again in a moment. Nothing is lost."))
 
 
 # --- what doesn't change --------------------------------------------------------------------------------------------

@@ -223,3 +223,11 @@ async def test_it_works_however_humhub_spells_its_addresses(tmp_path: Path, humh
         assert said["saved"]
         assert said["file"]["guid"] == guid
         assert len(hub.files[guid].versions) == 2
+
+
+async def test_what_humhub_says_of_a_file_that_it_does_not_take_is_said(desk: Desk) -> None:
+    alice = await desk.colleague("alice")
+    desk.house.humhub.reconfigure(upload_limit=1000)
+    with pytest.raises(PageError, match=r'413.*"message": "The file .*too big'):
+        await alice.create("docx", "Plan", FOLDER)
+    assert desk.names() == []

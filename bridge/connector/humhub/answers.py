@@ -108,10 +108,11 @@ def refused_upload(answer: Answer, raw: bytes) -> BridgeError:
     """Give the error for an upload that HumHub took and didn't store: it says so with a 200."""
     told = said(raw)
     about: dict[str, Any] = {"upstream": answer.upstream, "answer": raw[:200].decode(errors="replace")}
-    if told and _SIZE.search(told):
-        return TooLargeError(f"HumHub doesn't take the file: {told}", remedy=LIMITS, **about)
     if told:
-        return RefusedError(f"HumHub doesn't take the file: {told}", **about)
+        why = f"HumHub doesn't take the file: {told}"
+        error = TooLargeError(why, remedy=LIMITS, **about) if _SIZE.search(told) else RefusedError(why, **about)
+        error.said = told  # in the user's language already
+        return error
     if raw.startswith(_NOTHING):
         return TooLargeError(msgid("The file is larger than HumHub takes."), remedy=LIMITS, **about)
     return BadAnswerError("HumHub doesn't say what became of the file.", remedy=_LOG, **about)

@@ -28,7 +28,7 @@ from bridge.saves.track import Told
 from bridge.sites import Site, Topology
 from bridge.store.records import Flight, Record
 
-__all__ = ["Module"]
+__all__ = ["Module", "answers"]
 
 # HumHub's answer to a callback is a line; an error page of its is some 20 KB.
 _ANSWER_LIMIT: Final = 1 << 20
@@ -96,14 +96,7 @@ class Module(Recipient):
         return await self._post(record.target, callback.fields)
 
     async def is_there(self) -> bool:
-        headers = CIMultiDict({"Host": self.site.host})
-        try:
-            async with self.site.upstream.request(
-                "HEAD", f"{self.site.base_path}/", headers=headers, deadline=_WATCH_LIMIT
-            ) as answer:
-                return answer.status not in _AWAY
-        except UpstreamError:
-            return False
+        return await answers(self.site)
 
     async def _post(self, target: str, fields: dict[str, Any]) -> Told:
         """Tell HumHub's track route, and read what it answers.
@@ -122,3 +115,15 @@ class Module(Recipient):
             "POST", target, headers=headers, body=body, timeouts=limits, deadline=self.attempt
         ) as answer:
             return track.read_answer(answer.status, await answer.read(_ANSWER_LIMIT))
+
+
+async def answers(site: Site) -> bool:
+    """Say whether a HumHub answers, whatever it says."""
+    headers = CIMultiDict({"Host": site.host})
+    try:
+        async with site.upstream.request(
+            "HEAD", f"{site.base_path}/", headers=headers, deadline=_WATCH_LIMIT
+        ) as answer:
+            return answer.status not in _AWAY
+    except UpstreamError:
+        return False

@@ -15,8 +15,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final, TypeVar
 
-from multidict import CIMultiDict
-
 from bridge.connector.humhub.answers import KEYLESS
 from bridge.connector.humhub.files import Files
 from bridge.connector.humhub.rest import Rest
@@ -24,9 +22,9 @@ from bridge.connector.humhub.session import Session, Spelling
 from bridge.connector.humhub.ways import Way
 from bridge.connector.storage import Content, SignedOutError, Storage, StoredFile, Upload, Visitor
 from bridge.connector.words import msgid
-from bridge.protocol.errors import UpstreamError
 from bridge.protocol.places import Place, as_guid, parse_place
 from bridge.protocol.secret import Secret
+from bridge.saves.module import answers
 from bridge.sites import Site
 
 __all__ = ["HumHubStorage"]
@@ -41,8 +39,6 @@ _COOKIES: Final = 8 << 10
 _OWN: Final = ("PHPSESSID=", "_csrf=", "_identity=")
 _OURS: Final = ("onlyoffice_bridge=", "bridge_")
 _SIGN_IN: Final = "Sign in to HumHub, in this browser."
-_WATCH_LIMIT: Final = 10.0
-_AWAY: Final = frozenset({502, 503, 504})
 
 
 class HumHubStorage(Storage):
@@ -135,14 +131,7 @@ class HumHubStorage(Storage):
 
     async def is_there(self) -> bool:
         """Say whether HumHub answers, whatever it says."""
-        headers = CIMultiDict({"Host": self._site.host})
-        try:
-            async with self._site.upstream.request(
-                "HEAD", f"{self._site.base_path}/", headers=headers, deadline=_WATCH_LIMIT
-            ) as answer:
-                return answer.status not in _AWAY
-        except UpstreamError:
-            return False
+        return await answers(self._site)
 
     # --- as whom ----------------------------------------------------------------------------------------------------
 

@@ -186,15 +186,18 @@ class Uploads(Recipient):
         return stored
 
     async def _keep(self, attempt: Attempt, stored: StoredFile, *, second: bool) -> None:
+        """Note what the key stands for; one that another content has taken over since doesn't take it back."""
+        before = attempt.document
+        goes_on = before.current or stored.guid != before.guid
         document = dataclasses.replace(
-            attempt.document,
+            before,
             guid=stored.guid,
             place=stored.place,
             name=stored.name,
             version=stored.version,
             handle=stored.handle,
             second=second,
-            current=not rules.clears(attempt.flight.status),
+            current=goes_on and not rules.clears(attempt.flight.status),
         )
         await self.documents.keep(document)
 

@@ -82,8 +82,10 @@ class SqliteDocuments(Documents):
         def work() -> None:
             with self._transaction() as sql:
                 self._visited(sql, visit)
+                # Who looks at it in a second window still writes in the first.
                 sql.execute(
-                    "INSERT OR REPLACE INTO openings (site, key, visitor, writes, seen) VALUES (?, ?, ?, ?, ?)",
+                    "INSERT INTO openings (site, key, visitor, writes, seen) VALUES (?, ?, ?, ?, ?) "
+                    "ON CONFLICT DO UPDATE SET writes = max(writes, excluded.writes), seen = excluded.seen",
                     (document.site, document.key, visit.id, writes, self._clock()),
                 )
 

@@ -154,6 +154,15 @@ async def test_a_file_that_was_changed_meanwhile_is_not_overwritten(desk: Desk) 
     await again.see("more")
 
 
+async def test_who_also_looks_at_what_they_edit_saves_it(desk: Desk) -> None:
+    alice = await desk.colleague("Alice")
+    await alice.create("docx", "Plan")
+    page, editor = await alice.edit("Plan.docx")
+    await alice.open("Plan.docx", mode="view")
+    await editor.write("mine")
+    assert (await alice.shut(page))["saved"]
+
+
 async def test_an_older_version_that_somebody_restored_is_not_overwritten(desk: Desk) -> None:
     alice = await desk.colleague("Alice")
     await alice.create("docx", "Plan")

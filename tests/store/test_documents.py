@@ -110,6 +110,12 @@ async def test_writers_are_who_may_write_the_latest_first(documents: Documents) 
     assert await documents.writers(SITE, "k1") == [ALICE, BOB]
 
 
+async def test_who_looks_at_a_document_in_a_second_window_still_writes_it(documents: Documents) -> None:
+    await documents.opened(FILE, ALICE, writes=True)
+    await documents.opened(FILE, ALICE, writes=False)
+    assert await documents.writers(SITE, "k1") == [ALICE]
+
+
 async def test_somebody_is_known_as_they_were_here_last(documents: Documents) -> None:
     await documents.opened(FILE, ALICE, writes=True)
     await documents.visited(dataclasses.replace(ALICE, cookies="PHPSESSID=b"))

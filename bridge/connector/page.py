@@ -137,7 +137,7 @@ def message_for(error: BridgeError, say: Callable[[str], str], *, sign_in: str =
     """
     go_back = (back, say(msgid("Go back"))) if back else ("", "")
     if isinstance(error, SignedOutError):
-        title, text = msgid("Please sign in"), msgid("You are not signed in any more. What was written is kept.")
+        title, text = msgid("Please sign in"), msgid("You are not signed in. What was written is kept.")
         return Message(say(title), say(text), sign_in, say(msgid("Sign in")) if sign_in else "")
     if isinstance(error, RefusedError):
         title = msgid("You may not open this file")

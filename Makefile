@@ -22,10 +22,10 @@ demo: $(STAMP) ## run HumHub, ONLYOFFICE Docs (small stand-ins) and the bridge; 
 	$(BIN)/humhub-bridge demo
 
 test: $(STAMP) chromium fronts systemd ## run the whole suite, with Chromium, nginx, Caddy and HAProxy
-	$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 cover: $(STAMP) chromium fronts systemd ## run the suite and show branch coverage, room by room
-	$(BIN)/python -m pytest -n auto --dist loadgroup --cov --cov-report=term $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term $(ARGS)
 
 crash: $(STAMP) ## kill the bridge 1,000 times, HumHub and Docs too, and see that no edit is lost
 	$(BIN)/python -m tests.crash $(ARGS)

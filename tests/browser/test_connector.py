@@ -18,7 +18,7 @@ from tests.chromium import browser, needs_chromium
 from tests.houses import MakeHouse, make_house
 
 __all__ = ["browser", "make_house"]
-pytestmark = [*needs_chromium, pytest.mark.xdist_group("chromium")]
+pytestmark = needs_chromium
 
 DIRECTORY = {"connector": "directory"}
 HUMHUB = {"connector": "humhub"}

@@ -13,7 +13,7 @@ from tests.chromium import needs_chromium
 from tests.deployments import Deployment, pairwise
 from tests.flows.words import words
 
-pytestmark = [*needs_chromium, pytest.mark.xdist_group("chromium")]
+pytestmark = needs_chromium
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from playwright.async_api import expect
 from tests.browser.desk import Desk, Window
 from tests.chromium import needs_chromium
 
-pytestmark = [*needs_chromium, pytest.mark.xdist_group("chromium")]
+pytestmark = needs_chromium
 
 # As Chromium's own emulation of these devices.
 PHONES: dict[str, dict[str, Any]] = {

@@ -10,7 +10,7 @@ from playwright.async_api import Route, expect
 from tests.browser.desk import Desk
 from tests.chromium import needs_chromium
 
-pytestmark = [*needs_chromium, pytest.mark.xdist_group("chromium")]
+pytestmark = needs_chromium
 
 
 async def test_two_people_edit_one_document_and_humhub_shows_it(desk: Desk) -> None:

@@ -27,7 +27,7 @@ from tests.browser.desk import ARTIFACTS
 from tests.chromium import browser, needs_chromium
 
 __all__ = ["browser"]
-pytestmark = [*needs_chromium, pytest.mark.xdist_group("chromium")]
+pytestmark = needs_chromium
 
 STATIC = Path(bridge.connector.__file__).parent / "static"
 SECRET = "the secret of the small Docs, long enough"

@@ -8,7 +8,7 @@ from playwright.async_api import expect
 from tests.browser.desk import Desk
 from tests.chromium import needs_chromium
 
-pytestmark = [*needs_chromium, pytest.mark.xdist_group("chromium")]
+pytestmark = needs_chromium
 
 UNREACHABLE = "The server behind the bridge can't be reached."
 

@@ -30,7 +30,7 @@ from tests.browser.menus import (
 )
 from tests.chromium import needs_chromium
 
-pytestmark = [*needs_chromium, pytest.mark.xdist_group("chromium")]
+pytestmark = needs_chromium
 RECORDINGS = Path(os.environ.get("BRIDGE_RECORDINGS", "/nowhere")) / "humhub"
 needs_recordings = pytest.mark.skipif(
     not RECORDINGS.is_dir(), reason="BRIDGE_RECORDINGS names no directory with the full recordings"

@@ -14,7 +14,7 @@ from tests.browser.proxy import office_proxy
 from tests.chromium import needs_chromium
 from tests.flows.words import words
 
-pytestmark = [*needs_chromium, pytest.mark.xdist_group("chromium")]
+pytestmark = needs_chromium
 
 # Each websocket fails as soon as it is opened.
 NO_WEBSOCKET = """

@@ -14,7 +14,7 @@ from playwright.async_api import Browser, Page, expect
 from bridge.demo.humhub import HumHubSettings, SmallHumHub
 from tests.chromium import needs_chromium
 
-pytestmark = [*needs_chromium, pytest.mark.xdist_group("chromium")]
+pytestmark = needs_chromium
 
 # A script that counts the pages it was loaded in, and every file's link that it sees come.
 WATCHER = """

@@ -10,7 +10,7 @@ from bridge.protocol.notice import element, waiting_notice
 from tests.browser.desk import ARTIFACTS, Desk, Window
 from tests.chromium import needs_chromium
 
-pytestmark = [*needs_chromium, pytest.mark.xdist_group("chromium")]
+pytestmark = needs_chromium
 
 NAME = "Minutes of today.docx"
 LINE = waiting_notice("en-US")

@@ -44,14 +44,12 @@ def pip(*arguments: str) -> None:
     subprocess.run(command, check=True, capture_output=True, timeout=100)
 
 
-@pytest.mark.xdist_group("wheel")
 def test_it_holds_every_file_of_the_package(wheel: Path) -> None:
     held = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("bridge/")}
     there = {str(path.relative_to(ROOT)) for path in (ROOT / "bridge").rglob("*") if path.is_file()}
     assert {name for name in there - held if "__pycache__" not in name} == set()
 
 
-@pytest.mark.xdist_group("wheel")
 def test_it_works_in_an_empty_directory(command: Path, tmp_path: Path) -> None:
     version = subprocess.run([command, "--version"], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert version.stdout == f"humhub-bridge {project()['version']}\n"
@@ -60,7 +58,6 @@ def test_it_works_in_an_empty_directory(command: Path, tmp_path: Path) -> None:
     assert Path(found.stdout.strip()).is_relative_to(command.parents[1])
 
 
-@pytest.mark.xdist_group("wheel")
 @pytest.mark.parametrize("kind", ["compose", "systemd"])
 def test_it_checks_the_deployments_configurations(command: Path, tmp_path: Path, kind: str) -> None:
     for name in SECRETS:

@@ -16,7 +16,7 @@ from tests.failures.asking import ROUTES, Got, Request, exchange, got_of
 from tests.failures.faults import ENDLESS, Server
 from tests.failures.playing import LIMIT, Scene
 
-pytestmark = [pytest.mark.xdist_group("failures"), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 _PATIENCE: Final = 10.0
 _SMALL: Final = 4096

@@ -23,7 +23,7 @@ from tests.failures.playing import Lines, Played, logged
 from tests.legs.fakes import NOW, configuration, with_site
 from tests.networks.certificates import Authority
 
-pytestmark = [pytest.mark.xdist_group("failures"), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 _DIAL: Final = 0.8
 # A save told, which is tried again and again, has its own stories.

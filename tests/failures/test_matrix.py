@@ -14,7 +14,7 @@ from tests.failures.faults import FAULTS
 from tests.failures.playing import Played, Scene
 
 # What is played once is looked at by many tests: one process does it.
-pytestmark = [pytest.mark.xdist_group("failures"), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 All = dict[tuple[str, str], Played]
 

@@ -24,7 +24,7 @@ from bridge.config import Config
 from tests.failures.playing import Lines, logged, waiting
 from tests.legs.fakes import NOW, configuration
 
-pytestmark = [pytest.mark.xdist_group("failures"), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 _SILENCE: Final = 0.5
 _LARGEST: Final = 1000

@@ -24,9 +24,6 @@ from tests.flows.tables import Table
 from tests.houses import MakeHouse
 from tests.legs.fakes import serving
 
-# What is played once is looked at by many tests: one process does it.
-pytestmark = pytest.mark.xdist_group("outcomes")
-
 # So many houses have their mishap at the same time; more would make each slow.
 _AT_A_TIME = 3
 

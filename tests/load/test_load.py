@@ -42,7 +42,6 @@ def locust(environment: dict[str, str], *arguments: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-@pytest.mark.xdist_group("load")
 def test_each_user_plays_its_round_and_nothing_is_left(stood: House, tmp_path: Path) -> None:
     report = tmp_path / "report.html"
     one_of_each = ("-u", "3", "--config-users", *(f'{{"user_class_name":"{who}","fixed_count":1}}' for who in _USERS))
@@ -59,7 +58,6 @@ def test_each_user_plays_its_round_and_nothing_is_left(stood: House, tmp_path: P
 _USERS = ("Writer", "Docs", "HumHub")
 
 
-@pytest.mark.xdist_group("load")
 def test_recorded_changes_are_sent_under_the_save_lock_and_found_in_humhub(stood: House, tmp_path: Path) -> None:
     change = {"id": "recorded-1", "do": "splice", "block": "p0", "at": 0, "length": 0, "text": "as it was recorded"}
     recorded = tmp_path / "recorded.jsonl"
@@ -70,14 +68,12 @@ def test_recorded_changes_are_sent_under_the_save_lock_and_found_in_humhub(stood
     assert "changes acknowledged" in said
 
 
-@pytest.mark.xdist_group("load")
 def test_an_edit_that_humhub_does_not_have_in_time_fails_the_run(stood: House) -> None:
     code, said = locust({**stood.environment, "LOAD_SAVED_WITHIN": "0"}, "-u", "1", "Writer")
     assert code == 1
     assert "lacks ['load-" in said
 
 
-@pytest.mark.xdist_group("load")
 def test_a_refused_request_fails_the_run(stood: House) -> None:
     code, said = locust({**stood.environment, "LOAD_DOCS_SECRET": "another " * 8}, "-u", "1", "Docs")
     assert code == 1
@@ -105,7 +101,6 @@ def test_users_without_the_servers_secrets_need_none(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.xdist_group("load")
 def test_who_can_not_log_in_fails_the_run_and_ends_it(stood: House, tmp_path: Path) -> None:
     accounts = tmp_path / "accounts.txt"
     accounts.write_text("alice:another-password\n")

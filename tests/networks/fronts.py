@@ -116,7 +116,7 @@ def needs(name: str) -> Any:
     """Give a test's parameter that is skipped, loudly, where that front isn't there."""
     missing = shutil.which(name, path=_PATH) is None and not any(os.environ.get(one) for one in _REQUIRED)
     reason = f"no {name} here: install it (Debian: apt-get install {name}) to test the bridge behind it"
-    return pytest.param(name, marks=[pytest.mark.skipif(missing, reason=reason), pytest.mark.xdist_group("fronts")])
+    return pytest.param(name, marks=pytest.mark.skipif(missing, reason=reason))
 
 
 @contextlib.asynccontextmanager

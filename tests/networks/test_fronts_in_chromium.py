@@ -16,7 +16,7 @@ from tests.networks.test_fronts import behind
 
 __all__ = ["browser"]
 
-pytestmark = [*needs_chromium, pytest.mark.xdist_group("chromium")]
+pytestmark = needs_chromium
 
 PROTOCOL = "() => performance.getEntriesByType('navigation')[0].nextHopProtocol"
 

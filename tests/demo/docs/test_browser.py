@@ -21,7 +21,7 @@ from tests.demo.docs.fronting import Front
 from tests.demo.docs.rig import MakeDocs, Storage, signed
 from tests.demo.docs.storing import sample_files
 
-pytestmark = [*needs_chromium, pytest.mark.xdist_group("chromium")]
+pytestmark = needs_chromium
 
 PAGE = """<!doctype html><body style="margin:0;height:100vh"><div id="editor"></div>
 <script src="/ds/web-apps/apps/api/documents/api.js?shardKey={key}"></script>

@@ -26,7 +26,7 @@ from typing import IO, Any, Final, TypeVar
 from bridge.connector.people import who
 from bridge.connector.storage import Content, Storage, StoredFile, Upload, Visitor
 from bridge.connector.words import msgid
-from bridge.protocol.errors import BridgeError, ConflictError, NoRouteError, RefusedError, StorageError
+from bridge.protocol.errors import BadRequestError, ConflictError, NoRouteError, RefusedError, StorageError
 from bridge.protocol.secret import Secret
 
 __all__ = ["Local"]
@@ -217,7 +217,7 @@ class Local(Storage):
 def _names(name: str) -> Iterator[str]:
     path = PurePosixPath(name)
     if path.name != name or name.startswith("."):
-        raise BridgeError("This can't be a file's name.", name=name)
+        raise BadRequestError("This can't be a file's name.", name=name)
     yield name
     yield from (f"{path.stem} ({number}){path.suffix}" for number in range(2, 1000))
 

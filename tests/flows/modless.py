@@ -10,12 +10,23 @@ from pathlib import Path
 from typing import Any
 
 from bridge.config import Config
-from bridge.demo.colleague import Colleague
+from bridge.demo.colleague import Colleague, OpenedPage
+from bridge.demo.editor import Editor
 from bridge.demo.house import House, house
 from bridge.demo.person import Person
 
 FOLDER = "/s/team/cfiles/upload?fid=1"
 KEY = "k" * 64
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Work:
+    """A document that somebody is editing."""
+
+    who: Colleague
+    guid: str
+    page: OpenedPage
+    editor: Editor
 
 
 @dataclasses.dataclass(slots=True)
@@ -37,6 +48,14 @@ class Desk:
         humhub.users[name].auth_key = secrets.token_urlsafe(24)
         for session in list(humhub.sessions.all()):
             humhub.sessions.end(session)
+
+    async def edits(self, name: str) -> Work:
+        """Have somebody create a document in the folder, open it and write in it."""
+        who = await self.colleague(name)
+        guid: str = (await who.create("docx", "Plan", FOLDER))["file"]["guid"]
+        page, editor = await who.edit(guid, FOLDER)
+        await editor.write("kept")
+        return Work(who, guid, page, editor)
 
     def text(self, guid: str) -> bytes:
         return self.house.humhub.files[guid].content()

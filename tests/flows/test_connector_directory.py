@@ -12,6 +12,7 @@ import pytest
 
 from bridge.config import Config
 from bridge.demo.colleague import Colleague
+from bridge.demo.docs import Fault
 from bridge.demo.editor import RefusedError
 from bridge.demo.house import House, house
 from bridge.demo.person import PageError
@@ -201,6 +202,11 @@ async def test_a_right_that_was_taken_away_meanwhile_counts(desk: Desk) -> None:
     assert "kept" in said["notice"]
     assert desk.text("Plan.docx") == before
     assert len(desk.house.saves) == 1
+    # Who opens it meanwhile sees it.
+    await desk.house.told(page.key)
+    bob = await desk.colleague("Bob")
+    _, later = await bob.edit("Plan.docx", mode="view")
+    await later.see("too late")
     # Nothing is lost: it is stored as soon as it may be.
     (desk.documents / "Plan.docx").chmod(0o644)
     await desk.house.until(lambda: not desk.house.saves, within=30)
@@ -251,6 +257,54 @@ async def test_a_file_is_converted_beside_or_instead(desk: Desk, *, instead: boo
     assert (desk.documents / "notes.txt").exists() != instead
     _, editor = await alice.edit("notes.docx")
     await editor.see("a line")
+
+
+async def test_a_result_that_docs_does_not_give_stores_nothing_until_it_does(desk: Desk) -> None:
+    alice = await desk.colleague("Alice")
+    (desk.documents / "notes.txt").write_bytes(b"a line\n")
+    for fault in (Fault("status", status=500), Fault("page"), Fault("cut"), Fault("empty")):
+        desk.house.docs.faults.clear()
+        desk.house.docs.faults.add("file", fault)
+        with pytest.raises(PageError, match=r"50[27]"):
+            await alice.convert("notes.txt", "", "docx")
+        assert [path.name for path in desk.documents.iterdir()] == ["notes.txt"]
+    desk.house.docs.faults.clear()
+    first, again = [await alice.convert("notes.txt", "", "docx") for _ in range(2)]
+    assert first == again  # an answer that got lost stores nothing twice
+
+
+async def test_what_docs_cannot_convert_is_said_in_words(desk: Desk) -> None:
+    anna = await desk.colleague("Anna", "de")
+    (desk.documents / "broken.odt").write_bytes(b"PK\x03\x04 no document")
+    with pytest.raises(PageError, match=r"409 .*konvert"):
+        await anna.convert("broken.odt", "", "docx")
+
+
+async def test_a_docs_that_is_away_ends_a_conversion_at_once(desk: Desk) -> None:
+    alice = await desk.colleague("Alice")
+    (desk.documents / "notes.txt").write_bytes(b"a line\n")
+    await desk.house.stop_docs()
+    with pytest.raises(PageError, match="502"):
+        await alice.convert("notes.txt", "", "docx")
+    await desk.house.start_docs()
+    assert (await alice.convert("notes.txt", "", "docx"))["name"] == "notes.docx"
+
+
+async def test_who_may_not_write_converts_nothing(desk: Desk) -> None:
+    alice = await desk.colleague("Alice")
+    (desk.documents / "notes.txt").write_bytes(b"a line\n")
+    (desk.documents / "notes.txt").chmod(0o444)
+    with pytest.raises(PageError, match="403"):
+        await alice.convert("notes.txt", "", "docx")
+
+
+async def test_a_file_is_downloaded_and_never_shown(desk: Desk) -> None:
+    alice = await desk.colleague("Alice")
+    (desk.documents / "Akte.html").write_bytes(b"<script>alert(1)</script>")
+    async with alice.http.get(alice.to("file", guid="Akte.html")) as answer:
+        assert await answer.read() == b"<script>alert(1)</script>"
+        assert answer.headers["Content-Disposition"].startswith("attachment")
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
 async def test_a_conversion_of_what_is_edited_anyway_is_refused(desk: Desk) -> None:

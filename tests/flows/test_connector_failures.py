@@ -78,27 +78,21 @@ def place_of(post: Post) -> str:
 
 
 async def test_a_humhub_that_is_away_gets_the_save_when_it_is_back(desk: Desk) -> None:
-    alice = await desk.colleague("alice")
-    guid = (await alice.create("docx", "Plan", FOLDER))["file"]["guid"]
-    page, editor = await alice.edit(guid, FOLDER)
-    await editor.write("kept")
+    work = await desk.edits("alice")
     await desk.house.stop_humhub()
-    await editor.leave()
-    assert not (await desk.house.told(page.key)).acknowledged
+    await work.editor.leave()
+    assert not (await desk.house.told(work.page.key)).acknowledged
     assert len(desk.house.saves) == 1
     await desk.house.start_humhub()
     await desk.house.until(lambda: not desk.house.saves, within=30)
-    assert len(desk.house.humhub.files[guid].versions) == 2
+    assert len(desk.house.humhub.files[work.guid].versions) == 2
 
 
 async def test_an_upload_that_humhub_finds_too_big_is_kept_and_said(desk: Desk) -> None:
-    alice = await desk.colleague("alice")
-    guid = (await alice.create("docx", "Plan", FOLDER))["file"]["guid"]
-    page, editor = await alice.edit(guid, FOLDER)
-    await editor.write("kept")
+    work = await desk.edits("alice")
     humhub = desk.house.humhub
     humhub.settings = dataclasses.replace(humhub.settings, upload_limit=1000)
-    said = await alice.shut(page)
+    said = await work.who.shut(work.page)
     assert not said["saved"]
     assert said["notice"]
     assert len(desk.house.saves) == 1

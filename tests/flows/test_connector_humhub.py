@@ -75,93 +75,75 @@ async def test_a_guest_is_asked_to_sign_in(desk: Desk) -> None:
 
 
 async def test_a_file_that_was_changed_meanwhile_is_not_overwritten(desk: Desk) -> None:
-    alice = await desk.colleague("alice")
-    guid = (await alice.create("docx", "Plan", FOLDER))["file"]["guid"]
-    page, editor = await alice.edit(guid, FOLDER)
-    await editor.write("mine")
+    work = await desk.edits("alice")
     humhub = desk.house.humhub
-    theirs = humhub.store.receive_bytes(desk.text(guid) + b"\0theirs")
-    humhub.store.replace(humhub.files[guid], theirs)
-    said = await alice.shut(page)
-    assert desk.text(guid).endswith(b"theirs")
+    theirs = humhub.store.receive_bytes(desk.text(work.guid) + b"\0theirs")
+    humhub.store.replace(humhub.files[work.guid], theirs)
+    said = await work.who.shut(work.page)
+    assert desk.text(work.guid).endswith(b"theirs")
     assert said["saved"]
-    assert said["file"]["guid"] != guid
+    assert said["file"]["guid"] != work.guid
     assert said["file"]["name"].startswith("Plan (Alice")
     assert len(desk.names()) == 2
-    assert await alice.notices()
+    assert await work.who.notices()
 
 
 async def test_a_save_is_delivered_after_the_user_has_logged_out(desk: Desk) -> None:
-    admin = await desk.colleague("admin")
-    guid = (await admin.create("docx", "Plan", FOLDER))["file"]["guid"]
-    page, editor = await admin.edit(guid, FOLDER)
-    await editor.write("late")
+    work = await desk.edits("admin")
     desk.log_out("admin")
-    await editor.leave()
-    assert (await desk.house.told(page.key)).acknowledged
-    assert len(desk.house.humhub.files[guid].versions) == 2
+    await work.editor.leave()
+    assert (await desk.house.told(work.page.key)).acknowledged
+    assert len(desk.house.humhub.files[work.guid].versions) == 2
     assert desk.house.humhub.uploads[-1].how == "rest"
 
 
 @pytest.mark.parametrize("rest", [None])
 async def test_signing_out_ends_what_the_bridge_remembers(desk: Desk) -> None:
-    admin = await desk.colleague("admin")
-    guid = (await admin.create("docx", "Plan", FOLDER))["file"]["guid"]
-    page, editor = await admin.edit(guid, FOLDER)
-    await editor.write("later")
+    work = await desk.edits("admin")
     # The cookie that would sign them in again is still good; only the session is over.
     humhub = desk.house.humhub
     for session in humhub.sessions.all():
         humhub.sessions.end(session)
-    await editor.leave()
-    assert not (await desk.house.told(page.key)).acknowledged
-    assert len(humhub.files[guid].versions) == 1
+    await work.editor.leave()
+    assert not (await desk.house.told(work.page.key)).acknowledged
+    assert len(humhub.files[work.guid].versions) == 1
 
 
 @pytest.mark.parametrize("rest", [None])
 async def test_a_session_goes_on_while_its_document_is_open(desk: Desk) -> None:
-    admin = await desk.colleague("admin")
-    guid = (await admin.create("docx", "Plan", FOLDER))["file"]["guid"]
-    page, editor = await admin.edit(guid, FOLDER)
-    await editor.write("later")
+    work = await desk.edits("admin")
     humhub = desk.house.humhub
     for session in humhub.sessions.all():
         humhub.sessions.end(session)
     await desk.people["admin"].log_in()
-    async with admin.http.get(admin.to("state", document=page.document)) as answer:
+    async with work.who.http.get(work.who.to("state", document=work.page.document)) as answer:
         assert (await answer.json())["notice"] is None
-    await editor.leave()
-    assert (await desk.house.told(page.key)).acknowledged
-    assert len(humhub.files[guid].versions) == 2
+    await work.editor.leave()
+    assert (await desk.house.told(work.page.key)).acknowledged
+    assert len(humhub.files[work.guid].versions) == 2
 
 
 @pytest.mark.parametrize("rest", [None])
 async def test_without_a_key_it_waits_for_the_next_visit(desk: Desk) -> None:
-    admin = await desk.colleague("admin")
-    guid = (await admin.create("docx", "Plan", FOLDER))["file"]["guid"]
-    page, editor = await admin.edit(guid, FOLDER)
-    await editor.write("later")
+    work = await desk.edits("admin")
     desk.log_out("admin")
-    await editor.leave()
-    assert not (await desk.house.told(page.key)).acknowledged
+    await work.editor.leave()
+    assert not (await desk.house.told(work.page.key)).acknowledged
     assert len(desk.house.saves) == 1
-    assert len(desk.house.humhub.files[guid].versions) == 1
+    assert len(desk.house.humhub.files[work.guid].versions) == 1
     await desk.people["admin"].log_in()
-    await admin.notices()
+    await work.who.notices()
     await desk.house.until(lambda: not desk.house.saves, within=20)
-    assert len(desk.house.humhub.files[guid].versions) == 2
+    assert len(desk.house.humhub.files[work.guid].versions) == 2
 
 
 async def test_a_renamed_file_gets_its_save_under_its_new_name(desk: Desk) -> None:
-    alice = await desk.colleague("alice")
-    guid = (await alice.create("docx", "Plan", FOLDER))["file"]["guid"]
-    page, editor = await alice.edit(guid, FOLDER)
-    await editor.write("more")
-    desk.house.humhub.files[guid].name = "Ziel.docx"
-    said = await alice.shut(page)
-    assert said["file"]["guid"] == guid
+    work = await desk.edits("alice")
+    desk.house.humhub.files[work.guid].name = "Ziel.docx"
+    said = await work.who.shut(work.page)
+    assert said["file"]["guid"] == work.guid
     assert desk.names() == ["Ziel.docx"]
-    assert len(desk.house.humhub.files[guid].versions) == 2
+    assert len(desk.house.humhub.files[work.guid].versions) == 2
 
 
 async def test_an_attachment_of_a_post_is_replaced(desk: Desk) -> None:

@@ -128,8 +128,14 @@ def _content(name: str) -> bytes:
 async def _menu(asked: Asked) -> web.StreamResponse:
     """Say what the menus offer, in the language of HumHub's page."""
     lossy = asked.site.connector.lossy_edit if asked.site.connector is not None else ()
-    said = menu(asked.request.query.get("lang", "")[:35], lossy)
-    return _cached(asked.request, json.dumps(said).encode(), "application/json")
+    # Whatever is asked for, there are only so many languages to answer in.
+    language = words(asked.request.query.get("lang", "")[:35]).language
+    return _cached(asked.request, _said(language, lossy), "application/json")
+
+
+@functools.cache
+def _said(language: str, lossy: tuple[str, ...]) -> bytes:
+    return json.dumps(menu(language, lossy)).encode()
 
 
 def _cached(request: web.Request, content: bytes, kind: str) -> web.StreamResponse:
